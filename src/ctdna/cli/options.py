@@ -1,0 +1,37 @@
+"""Options that several commands share, and the kit-or-options rule."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def input_path(name: str, text: str, required: bool = True) -> Callable[[F], F]:
+    """Return an option that names one input file; whether it can be read is checked where it is read."""
+    return click.option(name, type=click.Path(path_type=Path), required=required, help=text)
+
+
+def output_path(name: str, text: str, required: bool = True) -> Callable[[F], F]:
+    """Return an option that names one output file or folder."""
+    return click.option(name, type=click.Path(path_type=Path), required=required, help=text)
+
+
+def threads(default: int = 1) -> Callable[[F], F]:
+    """Return the option `--threads`; the result never depends on it."""
+    return click.option(
+        "--threads",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help="Threads; the result is the same for any number.",
+    )
+
+
+def kit() -> Callable[[F], F]:
+    """Return the option `--kit`: all parameters of the stage come from that kit version."""
+    return click.option(
+        "--kit", "kit_name", metavar="NAME@VERSION", help="Take every parameter from this kit version."
+    )

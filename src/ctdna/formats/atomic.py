@@ -1,0 +1,81 @@
+"""Files and folders appear under their final name only when they are whole."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ctdna.model.errors import InputError
+
+
+def writable_error(path: Path, error: OSError) -> InputError:
+    """Return the one-line error for a file that cannot be written: full disk, no permission, missing folder."""
+    hints = {
+        errno.ENOSPC: ("no space is left on the disk", "free space there or choose another output folder"),
+        errno.EDQUOT: ("the disk quota is used up", "free space there or choose another output folder"),
+        errno.EACCES: (
+            "no permission to write",
+            "choose another output folder or ask for the right to write there",
+        ),
+        errno.EPERM: (
+            "no permission to write",
+            "choose another output folder or ask for the right to write there",
+        ),
+        errno.EROFS: ("the file system is read-only", "choose another output folder"),
+        errno.ENOENT: ("the folder does not exist", "make the folder first"),
+        errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another output folder"),
+        errno.EISDIR: ("found a folder, a file is to be written", "choose another name"),
+    }
+    what, hint = hints.get(
+        error.errno or 0, (f"cannot write: {error.strerror or error}", "see the system's message")
+    )
+    return InputError(path, "", what, hint)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name in the same folder; rename it to `path` when the block ends well, else remove it.
+
+    The temporary name keeps the suffixes of `path`, since some libraries choose a format by them. An operating-system error in
+    the block, or in the renaming, leaves as one `InputError`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        if temporary.is_file():
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        _remove(temporary)
+        if error.filename is not None and Path(os.fsdecode(error.filename)).name not in (
+            temporary.name,
+            path.name,
+        ):
+            raise
+        raise writable_error(path, error) from error
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all (UTF-8, line feeds as given).
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode())

@@ -1,0 +1,1 @@
+"""Compiled kernels on arrays of raw records; one decorator, one cache."""

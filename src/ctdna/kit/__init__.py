@@ -1,0 +1,1 @@
+"""Kit versions: find, read, check, and the reference they name."""

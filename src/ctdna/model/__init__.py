@@ -1,0 +1,1 @@
+"""Frozen definitions shared by every layer: columns, parameters, kit, run, metrics, errors."""

@@ -1,0 +1,1 @@
+"""The canonical result document and its renderings."""

@@ -1,0 +1,1 @@
+"""Background, detection limits, intervals and the tables of the Phred scale."""

@@ -1,0 +1,22 @@
+"""Fixtures for every test: a private place for kernels of tests and the folder of real data, where it is there."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+def _real_data() -> Path:
+    named = os.environ.get("CTDNA_REAL_DATA")
+    return Path(named) if named else REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of public real data; the test is skipped where it is absent."""
+    folder = _real_data()
+    if not (folder / "README.md").is_file():
+        pytest.skip(f"real data not found at {folder}: set CTDNA_REAL_DATA to the folder that holds it")
+    return folder
