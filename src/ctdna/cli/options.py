@@ -32,6 +32,4 @@ def threads(default: int = 1) -> Callable[[F], F]:
 
 def kit() -> Callable[[F], F]:
     """Return the option `--kit`: all parameters of the stage come from that kit version."""
-    return click.option(
-        "--kit", "kit_name", metavar="NAME@VERSION", help="Take every parameter from this kit version."
-    )
+    return click.option("--kit", "kit_name", metavar="NAME@VERSION", help="Take every parameter from this kit version.")

@@ -28,9 +28,7 @@ def writable_error(path: Path, error: OSError) -> InputError:
         errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another output folder"),
         errno.EISDIR: ("found a folder, a file is to be written", "choose another name"),
     }
-    what, hint = hints.get(
-        error.errno or 0, (f"cannot write: {error.strerror or error}", "see the system's message")
-    )
+    what, hint = hints.get(error.errno or 0, (f"cannot write: {error.strerror or error}", "see the system's message"))
     return InputError(path, "", what, hint)
 
 

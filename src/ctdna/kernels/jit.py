@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 from numba import config
@@ -73,13 +73,14 @@ def sources_digest(path: Path) -> str:
 def _compile(function: F, parallel: bool) -> F:
     source = Path(function.__code__.co_filename).resolve()
     if config.DISABLE_JIT or _PACKAGE not in source.parents:
-        return numba.njit(nogil=True, parallel=parallel)(function)  # type: ignore[no-any-return]
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(cache_root() / "kernels" / sources_digest(source))
+        return cast(F, numba.njit(nogil=True, parallel=parallel)(function))
+    settings: Any = config
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(cache_root() / "kernels" / sources_digest(source))
     try:
-        return numba.njit(nogil=True, parallel=parallel, cache=True)(function)  # type: ignore[no-any-return]
+        return cast(F, numba.njit(nogil=True, parallel=parallel, cache=True)(function))
     finally:
-        config.CACHE_DIR = before
+        settings.CACHE_DIR = before
 
 
 def kernel(function: F) -> F:
