@@ -43,8 +43,8 @@ def _remove(path: Path) -> None:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary name in the same folder; rename it to `path` when the block ends well, else remove it.
 
-    The temporary name keeps the suffixes of `path`, since some libraries choose a format by them. An operating-system error in
-    the block, or in the renaming, leaves as one `InputError`.
+    The temporary name keeps the suffixes of `path`, since some libraries choose a format by them. An operating-system
+    error in the block, or in the renaming, leaves as one `InputError`.
 
     Raises:
         InputError: the file cannot be written.

@@ -1,8 +1,8 @@
 """The one decorator of compiled kernels and their one cache.
 
-numba's on-disk cache notices an edit of the kernel's own file only. A kernel that inlines a helper or a column type from
-another module would be served stale. So each module's kernels are cached in a folder named by a digest of that module and
-of every ctdna module it imports, near or far.
+numba's on-disk cache notices an edit of the kernel's own file only. A kernel that inlines a helper or a column type
+from another module would be served stale. So each module's kernels are cached in a folder named by a digest of that
+module and of every ctdna module it imports, near or far.
 
 The cache lies in `$CTDNA_CACHE`, or else in the user's cache folder. `NUMBA_DISABLE_JIT=1` runs the same functions as
 plain Python.
@@ -72,9 +72,9 @@ def sources_digest(path: Path) -> str:
 
 def _compile(function: F, parallel: bool) -> F:
     source = Path(function.__code__.co_filename).resolve()
-    if config.DISABLE_JIT or _PACKAGE not in source.parents:
-        return cast(F, numba.njit(nogil=True, parallel=parallel)(function))
     settings: Any = config
+    if settings.DISABLE_JIT or _PACKAGE not in source.parents:
+        return cast(F, numba.njit(nogil=True, parallel=parallel)(function))
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(cache_root() / "kernels" / sources_digest(source))
     try:
