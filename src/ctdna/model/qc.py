@@ -1,0 +1,190 @@
+"""What quality control says of a sample and of a run: figures, verdicts and their reasons.
+
+`qc/<sample>.json` is a `SampleQc`, `qc/run.json` a `RunQc`. A figure that misses a limit fails only the variant classes
+that the kit names for it; the overall verdict is the worst of all.
+"""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from ctdna.model.base import Frozen, Text
+from ctdna.model.params.qc import Role, VariantClass
+from ctdna.model.sample import SAMPLE_ID
+
+Status = Literal["pass", "warn", "fail", "not_evaluated"]
+Verdict = Literal["pass", "warn", "fail"]
+SEVERITY: dict[Status, int] = {"not_evaluated": 0, "pass": 1, "warn": 2, "fail": 3}
+
+
+def worst(statuses: tuple[Status, ...]) -> Verdict:
+    """Return the worst of the statuses; what was not evaluated neither passes nor fails, none at all passes."""
+    highest = max((SEVERITY[status] for status in statuses), default=1)
+    return "fail" if highest == 3 else "warn" if highest == 2 else "pass"
+
+
+class Figure(Frozen):
+    """One figure, its limits and what follows from it."""
+
+    metric: str
+    """Name, as the kit's thresholds use it."""
+    title: Text
+    """The name that a person reads."""
+    value: float | None
+    """None: could not be computed; the status is then `not_evaluated`."""
+    unit: str
+    """`fraction`, `count`, `molecules`, `bases`, `%`, ...; empty for a plain number."""
+    min: float | None
+    max: float | None
+    status: Status
+    classes: tuple[VariantClass, ...]
+    """Variant classes that fail with this figure; empty: it only informs."""
+    reason: Text | None
+    """Why it is not a pass."""
+    next_step: Text | None
+    """What to do then."""
+
+    @model_validator(mode="after")
+    def _explained(self) -> Self:
+        if self.status in ("warn", "fail") and (self.reason is None or self.next_step is None):
+            raise ValueError(f"{self.metric}: a figure that is {self.status} needs a reason and a next step")
+        if self.value is None and self.status in ("pass", "warn"):
+            raise ValueError(f"{self.metric}: a figure without a value cannot be {self.status}")
+        return self
+
+
+class ClassVerdict(Frozen):
+    """Whether findings of one variant class may be reported."""
+
+    variant_class: VariantClass
+    verdict: Verdict
+    reasons: tuple[Text, ...]
+    """In plain words; empty where it passes."""
+
+
+class ControlFinding(Frozen):
+    """One variant that the positive control must show, and what was found."""
+
+    label: str
+    contig: str
+    pos1: int
+    ref: str
+    alt: str
+    vaf_min: float
+    vaf_max: float
+    vaf: float | None
+    """None: the locus was not looked at."""
+    alt_molecules: int | None
+    depth: int | None
+    status: Status
+    reason: Text | None
+
+
+class NoTemplateCheck(Frozen):
+    """What a no-template control holds."""
+
+    sample_id: str
+    molecules_on_target: int
+    max_molecules: int
+    status: Status
+
+
+class Contamination(Frozen):
+    """Share of another person's DNA, from common SNPs."""
+
+    fraction: float | None
+    low: float | None
+    """95 % interval."""
+    high: float | None
+    n_snps: int
+    """SNPs deep enough to be used."""
+    status: Status
+
+
+class IdentityPair(Frozen):
+    """Agreement of two samples in their common SNPs."""
+
+    sample_a: str
+    sample_b: str
+    n_snps: int
+    concordance: float | None
+    """Share of equal genotypes; None with too few SNPs."""
+    expected: Literal["same", "different", "unknown"]
+    """By the subjects' pseudonyms."""
+    found: Literal["same", "different", "unclear"]
+    status: Status
+
+
+class TargetDepth(Frozen):
+    """Unique molecules over one target of the panel."""
+
+    target: str
+    contig: str
+    start0: int
+    end0: int
+    mean: float
+    min: int
+    duplex_mean: float
+
+
+class SampleQc(Frozen):
+    """The quality control of one sample."""
+
+    schema_version: Literal[1]
+    sample_id: str = Field(pattern=SAMPLE_ID)
+    role: Role
+    kit: str
+    """`name@version`."""
+    kit_digest: str
+    verdict: Verdict
+    """Of the whole sample, the run's verdict included."""
+    classes: tuple[ClassVerdict, ...]
+    figures: tuple[Figure, ...]
+    controls: tuple[ControlFinding, ...] = ()
+    """Of a positive control; else empty."""
+    no_template: NoTemplateCheck | None = None
+    """Of a no-template control."""
+    contamination: Contamination | None = None
+    identity: tuple[IdentityPair, ...] = ()
+    """Pairs that this sample is part of."""
+    targets: tuple[TargetDepth, ...] = ()
+    family_sizes: dict[int, int] = {}
+    """Reads in a family -> families (a duplex family counts the reads of both strands)."""
+    tiers: dict[str, int] = {}
+    """Molecules by tier: duplex, simplex3, pair2, single."""
+    insert_sizes: dict[int, int] = {}
+    """Fragment length in bases -> molecules."""
+
+    @model_validator(mode="after")
+    def _each_class_once(self) -> Self:
+        named = [item.variant_class for item in self.classes]
+        if len(set(named)) != len(named):
+            raise ValueError("a variant class has two verdicts")
+        return self
+
+
+class SampleVerdict(Frozen):
+    """One line of the run's table."""
+
+    sample_id: str
+    role: Role
+    verdict: Verdict
+    classes: tuple[ClassVerdict, ...]
+
+
+class RunQc(Frozen):
+    """The quality control of a run."""
+
+    schema_version: Literal[1]
+    run_id: str
+    kit: str
+    """`name@version`."""
+    kit_digest: str
+    verdict: Verdict
+    figures: tuple[Figure, ...]
+    samples: tuple[SampleVerdict, ...]
+    controls: tuple[ControlFinding, ...] = ()
+    """Of every positive control."""
+    no_template: tuple[NoTemplateCheck, ...] = ()
+    identity: tuple[IdentityPair, ...] = ()
+    """Every pair of samples of the run that was compared."""
