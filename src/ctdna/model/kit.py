@@ -31,6 +31,8 @@ class ReferenceDefinition(Frozen):
     contigs: str
     """A table inside the kit's folder: contig, length, MD5 of the upper-case sequence, and for a genome slice also
     chrom and start1; the sequences that the reference must hold."""
+    slices: str | None = None
+    """A second table like `contigs`, of slices of the genome that may stand in for it; None: the genome only."""
 
 
 class KitFiles(Frozen):

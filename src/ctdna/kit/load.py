@@ -1,0 +1,112 @@
+"""Kit versions by name: where they lie, reading them, proving them unchanged."""
+
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from ctdna.kit.document import read_definition
+from ctdna.kit.lock import LOCK, file_digests, kit_digest, verify_lock
+from ctdna.kit.resources import shipped
+from ctdna.model.errors import DefinitionError, InputError
+from ctdna.model.kit import KIT_NAME, KIT_VERSION, KitDefinition
+
+LOCKED_STATUS = ("investigational", "released")
+
+
+class LoadedKit(NamedTuple):
+    """A kit version as it was read from its folder."""
+
+    definition: KitDefinition
+    folder: Path
+    """The folder of `kit.yaml`."""
+    digest: str
+    """SHA-256 over every file of the folder but the lock, in hex."""
+
+    @property
+    def address(self) -> str:
+        """Return `name@version`."""
+        return f"{self.definition.name}@{self.definition.version}"
+
+    def path(self, name: str) -> Path:
+        """Return the path of a file that the definition names, relative to the kit's folder.
+
+        Raises:
+            DefinitionError: it is not there, or lies outside the folder.
+        """
+        path = self.folder / name
+        if not path.resolve().is_relative_to(self.folder.resolve()):
+            raise DefinitionError(self.folder / "kit.yaml", name, "lies outside the kit's folder", "move it inside")
+        if not path.is_file():
+            raise DefinitionError(path, "", f"kit {self.address} names this file, but it is missing", "restore the kit")
+        return path
+
+
+def kit_roots() -> list[Path]:
+    """Return the folders that hold kits: those of `CTDNA_KITS`, then the shipped ones; earlier ones win."""
+    named = [Path(part) for part in os.environ.get("CTDNA_KITS", "").split(os.pathsep) if part]
+    return [*named, shipped("config") / "kits"]
+
+
+def known_kits() -> dict[str, Path]:
+    """Return the folder of each known kit version by `name@version`, sorted by name, then version number."""
+    found: dict[str, Path] = {}
+    for root in kit_roots():
+        for path in sorted(root.glob("*/*/kit.yaml")):
+            name, version = path.parts[-3:-1]
+            if re.match(KIT_NAME, name) and re.match(KIT_VERSION, version):
+                found.setdefault(f"{name}@{version}", path.parent)
+    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
+
+
+def _order(address: str) -> tuple[str, list[int]]:
+    name, version = address.split("@")
+    return name, [int(part) for part in version.split(".")]
+
+
+def kit_folder(address: str) -> Path:
+    """Return the folder of the kit version `name@version`.
+
+    Raises:
+        InputError: the address is malformed, or no such kit is known; lists what is known and the nearest name.
+    """
+    name, separator, version = address.partition("@")
+    known = known_kits()
+    listing = f"known kits: {', '.join(known)}" if known else "no kit is known"
+    if not separator or not re.match(KIT_NAME, name) or not re.match(KIT_VERSION, version):
+        what = f"found `{address}`, expected NAME@VERSION, as `ctdna-demo@1.0.0`"
+        raise InputError(None, "--kit", what, listing)
+    if address not in known:
+        near = difflib.get_close_matches(address, known, n=1)
+        guess = f" (did you mean {near[0]}?)" if near else ""
+        hint = f"{listing}; more are searched in the folders of CTDNA_KITS"
+        raise InputError(None, "--kit", f"kit `{address}` is not known{guess}", hint)
+    return known[address]
+
+
+def load_kit(address: str) -> LoadedKit:
+    """Return the kit version `name@version`, read, checked against the model and against its lock.
+
+    Raises:
+        InputError: no such kit is known.
+        DefinitionError: the kit is not what it claims: a wrong key or value, another name or version inside, a file
+            that differs from the lock, or a status that demands a lock without one.
+    """
+    return read_kit(kit_folder(address))
+
+
+def read_kit(folder: Path) -> LoadedKit:
+    """Return the kit version in a folder `.../<name>/<version>`; raises as `load_kit`."""
+    definition = read_definition(folder / "kit.yaml")
+    claimed, placed = f"{definition.name}@{definition.version}", f"{folder.parent.name}@{folder.name}"
+    if claimed != placed:
+        what = f"found name and version {claimed}, but the folder says {placed}"
+        raise DefinitionError(folder / "kit.yaml", "name, version", what, "make them agree")
+    digests = file_digests(folder)
+    if (folder / LOCK).exists():
+        verify_lock(folder, digests)
+    elif definition.status in LOCKED_STATUS:
+        what = f"status is {definition.status}, but the kit has no {LOCK}"
+        raise DefinitionError(folder / "kit.yaml", "status", what, f"run `ctdna kit lock {claimed}`")
+    return LoadedKit(definition, folder, kit_digest(digests))
