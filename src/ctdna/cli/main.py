@@ -74,7 +74,7 @@ def run() -> None:
     except CtdnaError as error:
         if debug:
             raise
-        print(f"ctdna: {error}", file=sys.stderr)
+        print(f"ctdna: error {error.exit_code}: {error}", file=sys.stderr)
         code = error.exit_code
     except click.ClickException as error:
         error.show()

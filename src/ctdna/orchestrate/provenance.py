@@ -1,0 +1,71 @@
+"""Where a result came from: versions, digests, times and host, kept apart from the result itself."""
+
+import hashlib
+import platform
+import shutil
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from ctdna.model.base import Frozen
+
+PROVENANCE = "provenance.json"
+_LIBRARIES = ("ctdna", "numba", "numpy", "pydantic", "pysam", "scipy", "snakemake", "typst")
+_CHUNK = 1 << 20
+
+
+class Provenance(Frozen):
+    """Written when the last stage is done; its presence marks the run as finished."""
+
+    started_at: str
+    """ISO 8601, UTC."""
+    finished_at: str
+    """ISO 8601, UTC."""
+    host: str
+    operator: str
+    run_folder: str
+    kit: str
+    kit_digest: str
+    versions: dict[str, str]
+    inputs: dict[str, str]
+    """SHA-256 of each small input file that names the run, by its name."""
+    results: dict[str, str]
+    """SHA-256 of each result, by its path in the output folder."""
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _bwa_version() -> str:
+    program = shutil.which("bwa")
+    if program is None:
+        return "absent"
+    said = subprocess.run([program], capture_output=True, text=True, check=False).stderr
+    lines = [line.partition(": ")[2] for line in said.splitlines() if line.startswith("Version")]
+    return lines[0].strip() if lines else "unknown"
+
+
+def program_versions() -> dict[str, str]:
+    """Return the version of Python, of each library that a result passes through, and of bwa."""
+    versions = {name: version(name) for name in _LIBRARIES}
+    return {**versions, "python": platform.python_version(), "bwa": _bwa_version()}
+
+
+def input_digests(run_folder: Path, sample_sheet: Path | None) -> dict[str, str]:
+    """Return the digests of the files that name a run: RunInfo.xml, RunParameters.xml, the sample sheet."""
+    files = [run_folder / "RunInfo.xml", run_folder / "RunParameters.xml", run_folder / "runParameters.xml"]
+    files += [sample_sheet] if sample_sheet is not None else []
+    return {path.name: file_digest(path) for path in files if path.is_file()}
+
+
+def result_digests(folder: Path) -> dict[str, str]:
+    """Return the digest of every file below `reports` and `qc`, and of every variant file, by relative path."""
+    patterns = ("reports/**/*", "qc/**/*", "samples/*/*.vcf.gz", "samples/*/*.tsv.gz")
+    found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
+    return {str(path.relative_to(folder)): file_digest(path) for path in sorted(found)}

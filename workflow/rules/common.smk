@@ -1,0 +1,25 @@
+"""What every rule needs: the checked configuration and the samples of the run."""
+
+import json
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import validate
+
+validate(config, schema="../schemas/config.schema.yaml")
+
+if not Path("run.json").is_file():
+    raise WorkflowError(
+        f"run.json not found in {Path.cwd()}; make it by `ctdna run --prepare`"
+    )
+
+KIT = config["kit"]
+REFERENCE = config["reference"]
+SAMPLES = [
+    sample["sample_id"]
+    for sample in json.loads(Path("run.json").read_text())["samples"]
+]
+
+
+wildcard_constraints:
+    sample="[A-Za-z0-9][A-Za-z0-9_-]*",

@@ -1,0 +1,91 @@
+rule group:
+    input:
+        bam="samples/{sample}/align.bam",
+    output:
+        bam="samples/{sample}/group.bam",
+        metrics="samples/{sample}/group.json",
+    log:
+        "logs/group/{sample}.log",
+    benchmark:
+        "benchmarks/group/{sample}.tsv"
+    threads: 2
+    resources:
+        mem_mb=8000,
+    conda:
+        "../envs/ctdna.yaml"
+    params:
+        kit=KIT,
+    shell:
+        "ctdna group --input {input.bam} --output {output.bam} --metrics {output.metrics}"
+        " --sample {wildcards.sample} --kit {params.kit} --threads {threads} 2> {log}"
+
+
+rule consensus:
+    input:
+        bam="samples/{sample}/group.bam",
+    output:
+        bam="samples/{sample}/consensus.bam",
+        metrics="samples/{sample}/consensus.json",
+    log:
+        "logs/consensus/{sample}.log",
+    benchmark:
+        "benchmarks/consensus/{sample}.tsv"
+    threads: 4
+    resources:
+        mem_mb=4000,
+    conda:
+        "../envs/ctdna.yaml"
+    params:
+        kit=KIT,
+    shell:
+        "ctdna consensus --input {input.bam} --output {output.bam} --metrics {output.metrics}"
+        " --sample {wildcards.sample} --kit {params.kit} --threads {threads} 2> {log}"
+
+
+rule realign:
+    input:
+        bam="samples/{sample}/consensus.bam",
+        reference=ancient(REFERENCE),
+    output:
+        bam="samples/{sample}/realign.bam",
+        metrics="samples/{sample}/realign.json",
+    log:
+        "logs/realign/{sample}.log",
+    benchmark:
+        "benchmarks/realign/{sample}.tsv"
+    threads: 4
+    resources:
+        mem_mb=12000,
+    conda:
+        "../envs/ctdna.yaml"
+    params:
+        kit=KIT,
+    shell:
+        "ctdna realign --input {input.bam} --reference {input.reference:q} --output {output.bam}"
+        " --metrics {output.metrics} --sample {wildcards.sample}"
+        " --kit {params.kit} --threads {threads} 2> {log}"
+
+
+rule filter:
+    input:
+        bam="samples/{sample}/realign.bam",
+        reference=ancient(REFERENCE),
+    output:
+        bam="samples/{sample}/filter.bam",
+        index="samples/{sample}/filter.bam.bai",
+        metrics="samples/{sample}/filter.json",
+    log:
+        "logs/filter/{sample}.log",
+    benchmark:
+        "benchmarks/filter/{sample}.tsv"
+    threads: 2
+    resources:
+        mem_mb=8000,
+    conda:
+        "../envs/ctdna.yaml"
+    params:
+        kit=KIT,
+    shell:
+        "ctdna filter --input {input.bam} --reference {input.reference:q} --output {output.bam}"
+        " --metrics {output.metrics} --sample {wildcards.sample}"
+        " --kit {params.kit} --threads {threads} 2> {log}"

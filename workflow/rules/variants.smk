@@ -1,0 +1,50 @@
+rule call:
+    input:
+        bam="samples/{sample}/filter.bam",
+        index="samples/{sample}/filter.bam.bai",
+        reference=ancient(REFERENCE),
+    output:
+        vcf="samples/{sample}/call.vcf.gz",
+        vcf_index="samples/{sample}/call.vcf.gz.tbi",
+        loci="samples/{sample}/call.loci.tsv.gz",
+        loci_index="samples/{sample}/call.loci.tsv.gz.tbi",
+        metrics="samples/{sample}/call.json",
+    log:
+        "logs/call/{sample}.log",
+    benchmark:
+        "benchmarks/call/{sample}.tsv"
+    threads: 1
+    resources:
+        mem_mb=8000,
+    conda:
+        "../envs/ctdna.yaml"
+    params:
+        kit=KIT,
+    shell:
+        "ctdna call --input {input.bam} --reference {input.reference:q} --output {output.vcf}"
+        " --loci {output.loci} --metrics {output.metrics} --sample {wildcards.sample}"
+        " --kit {params.kit} --threads {threads} 2> {log}"
+
+
+rule annotate:
+    input:
+        vcf="samples/{sample}/call.vcf.gz",
+        reference=ancient(REFERENCE),
+    output:
+        vcf="samples/{sample}/annotate.vcf.gz",
+        index="samples/{sample}/annotate.vcf.gz.tbi",
+        metrics="samples/{sample}/annotate.json",
+    log:
+        "logs/annotate/{sample}.log",
+    benchmark:
+        "benchmarks/annotate/{sample}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    conda:
+        "../envs/ctdna.yaml"
+    params:
+        kit=KIT,
+    shell:
+        "ctdna annotate --input {input.vcf} --reference {input.reference:q} --output {output.vcf}"
+        " --metrics {output.metrics} --sample {wildcards.sample} --kit {params.kit} 2> {log}"
