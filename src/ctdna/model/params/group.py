@@ -12,8 +12,11 @@ class GroupParams(Frozen):
 
     strategy: Strategy
     edits: int
-    """Most mismatches between UMIs of one family."""
+    """Most mismatches between UMIs of one family; 0 for identity."""
     min_mapq: int
-    """Templates with a read below this mapping quality are rejected."""
+    """Templates with a mapped read below this mapping quality are rejected."""
     min_umi_length: int | None
-    """Shortest UMI; longer ones are cut to it. None: all must have one length."""
+    """Shorter UMIs are rejected, and the UMIs at one place are compared over the length of the shortest of them.
+    None: all must have one length. Not with the paired strategy."""
+    allow_inter_contig: bool
+    """Keep templates whose ends lie on two contigs."""
