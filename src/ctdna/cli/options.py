@@ -33,3 +33,22 @@ def threads(default: int = 1) -> Callable[[F], F]:
 def kit() -> Callable[[F], F]:
     """Return the option `--kit`: all parameters of the stage come from that kit version."""
     return click.option("--kit", "kit_name", metavar="NAME@VERSION", help="Take every parameter from this kit version.")
+
+
+class ManyValues(click.Command):
+    """A command whose repeatable options also take several values in a row: `--min-reads 3 2 1`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Write the option's name before each further value, then parse as usual."""
+        repeatable = {
+            name for param in self.params if isinstance(param, click.Option) and param.multiple for name in param.opts
+        }
+        spread: list[str] = []
+        current: str | None = None
+        for at, arg in enumerate(args):
+            if arg.startswith("-") and len(arg) > 1:
+                current = arg if arg in repeatable else None
+            elif current is not None and args[at - 1] != current:
+                spread.append(current)
+            spread.append(arg)
+        return super().parse_args(ctx, spread)

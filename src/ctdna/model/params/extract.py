@@ -11,7 +11,7 @@ class ExtractParams(Frozen):
     umi_max_mismatches: int | None
     """Most mismatches to the nearest UMI of the fixed list; none without a list."""
     umi_min_distance: int | None
-    """Least difference in mismatches between the nearest and the second nearest UMI of the list; none without a list."""
+    """Least difference in mismatches between the nearest and the second nearest UMI; none without a list."""
     adapters: tuple[str, ...]
     """Adapter read through at the 3' end of each read, one a FASTQ file; empty: found by mate overlap alone."""
     min_template_bases: int
