@@ -1,0 +1,82 @@
+"""The whole job on one run folder: prepare, run the workflow, leave its provenance."""
+
+import datetime
+import getpass
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctdna.formats.documents import read_json, write_json
+from ctdna.model.errors import EXIT_DONE, EXIT_QC
+from ctdna.model.qc import RunQc
+from ctdna.orchestrate.display import Display
+from ctdna.orchestrate.prepare import Prepared, prepare
+from ctdna.orchestrate.progress import Progress
+from ctdna.orchestrate.provenance import PROVENANCE, Provenance, input_digests, program_versions, result_digests
+from ctdna.orchestrate.workflow import WorkflowOptions, run_workflow
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """What a person asks for: this run, with this kit, into this folder."""
+
+    run_folder: Path
+    kit: str
+    output: Path
+    sample_sheet: Path | None
+    options: WorkflowOptions
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """How the job ended."""
+
+    progress: Progress
+    exit_code: int
+    """0 done; 4 done, but QC failed; else the exit code of the first stage that failed."""
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _operator() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _finish(request: JobRequest, prepared: Prepared, started_at: str) -> None:
+    provenance = Provenance(
+        started_at=started_at,
+        finished_at=_now(),
+        host=platform.node(),
+        operator=_operator(),
+        run_folder=str(request.run_folder.resolve()),
+        kit=prepared.manifest.kit,
+        kit_digest=prepared.manifest.kit_digest,
+        versions=program_versions(),
+        inputs=input_digests(request.run_folder, prepared.sample_sheet),
+        results=result_digests(request.output),
+    )
+    write_json(request.output / PROVENANCE, provenance)
+
+
+def run_job(request: JobRequest, display: Display) -> JobOutcome:
+    """Do, or resume, the whole job.
+
+    Raises:
+        CtdnaError: the run, the kit, the reference or the output folder is not as it must be, or the workflow broke.
+        KeyboardInterrupt: stopped; the same request resumes.
+    """
+    prepared = prepare(request.run_folder, request.kit, request.output, request.sample_sheet)
+    started_at = _now()
+    samples = tuple(sample.sample_id for sample in prepared.manifest.samples)
+    progress = run_workflow(request.output, samples, request.options, display)
+    if progress.failures:
+        return JobOutcome(progress, progress.failures[0].exit_code)
+    _finish(request, prepared, started_at)
+    verdict = read_json(request.output / "qc" / "run.json", RunQc)
+    failed = verdict.verdict == "fail" or any(sample.verdict == "fail" for sample in verdict.samples)
+    return JobOutcome(progress, EXIT_QC if failed else EXIT_DONE)
