@@ -12,3 +12,7 @@ class AnnotateParams(Frozen):
     """Genes in which a possibly germline finding alerts the reader."""
     chip_genes: tuple[str, ...]
     """Genes of clonal haematopoiesis."""
+    promoter_bases: int | None = None
+    """Bases before a transcript's start that are still named on it (`c.-124C>T` of TERT); None: none."""
+    common_frequency: float | None = None
+    """From this population frequency on, a common SNP of the kit is tier IV; None: frequency decides no tier."""

@@ -1,0 +1,1 @@
+"""The parts of annotation: genome, transcripts, HGVS names, protein change, knowledge, tier."""
