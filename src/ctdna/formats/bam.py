@@ -49,15 +49,18 @@ class BamHeader:
         return replace(self, text="\n".join(["\t".join(fields), *rest]) + "\n")
 
     def with_program(self, identifier: str, name: str, version: str) -> "BamHeader":
-        """Return the header with a `@PG` line of ID, PN, VN and PP added; a taken ID gets `.1`, `.2`, ... appended."""
-        programs = self.lines("PG")
-        taken = [program.get("ID", "") for program in programs]
+        """Return the header with a `@PG` line of ID, PN, VN and PP added; a taken ID gets `.1`, `.2`, ... appended.
+
+        The other `@PG` lines keep only these four fields: command lines hold paths.
+        """
+        lines = [_clean_program(line) for line in self.text.splitlines()]
+        taken = [program.get("ID", "") for program in self.lines("PG")]
         unique, n = identifier, 0
         while unique in taken:
             n += 1
             unique = f"{identifier}.{n}"
         line = f"@PG\tID:{unique}\tPN:{name}\tVN:{version}" + (f"\tPP:{taken[-1]}" if taken else "")
-        return replace(self, text=f"{self.text.rstrip(chr(10))}\n{line}\n".lstrip("\n"))
+        return replace(self, text="\n".join([*lines, line]) + "\n")
 
     def with_read_groups(self, lines: tuple[str, ...]) -> "BamHeader":
         """Return the header with these `@RG` lines in place of its own."""
@@ -78,6 +81,12 @@ class BamHeader:
         for name, length in self.contigs:
             parts += [struct.pack("<i", len(name.encode()) + 1), name.encode(), b"\0", struct.pack("<i", length)]
         return b"".join(parts)
+
+
+def _clean_program(line: str) -> str:
+    if not line.startswith("@PG\t"):
+        return line
+    return "\t".join(part for part in line.split("\t") if part[:3] in ("@PG", "ID:", "PN:", "VN:", "PP:"))
 
 
 class _IncompleteError(Exception):

@@ -134,3 +134,15 @@ def text_bounds(data: Bytes, at: Offsets, pos0: Lengths) -> tuple[Lengths, Lengt
             is_sound[i] = True
             start0[i], end0[i] = np.int64(pos0[i]) - lead, np.int64(pos0[i]) + span + trail
     return start0, end0, is_sound
+
+
+def warm() -> None:
+    """Compile every kernel of this module on no records."""
+    data, at, few = np.zeros(4, dtype=np.uint8), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)
+    consumes_query(0)
+    consumes_reference(0)
+    reference_lengths(data, at, few)
+    clips(data, at, few)
+    start0, end0 = unclipped_bounds(data, at, few, few)
+    five_prime0(start0, end0, np.zeros(0, dtype=np.uint16))
+    text_bounds(data, at, few)

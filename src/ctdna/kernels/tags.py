@@ -81,3 +81,14 @@ def array_values(data: Bytes, at: Offsets, offsets: Offsets) -> NDArray[np.int32
         for k in range(offsets[i + 1] - offsets[i]):
             out[offsets[i] + k] = whole_number(data, kind, at[i] + 5 + size * k)
     return out
+
+
+def warm() -> None:
+    """Compile every kernel of this module on no values."""
+    data, none = np.zeros(8, dtype=np.uint8), np.zeros(0, dtype=np.int64)
+    whole_number(data, 105, 0)
+    int_values(data, none, 0)
+    float_values(data, none)
+    text_lengths(data, none)
+    array_lengths(data, none)
+    array_values(data, none, np.zeros(1, dtype=np.int64))
