@@ -127,6 +127,18 @@ class TargetDepth(Frozen):
     duplex_mean: float
 
 
+class SnpCount(Frozen):
+    """Molecules of each allele at one of the kit's common SNPs."""
+
+    contig: str
+    pos1: int
+    frequency: float
+    """Of the alternate allele, in the population."""
+    n_ref: int
+    n_alt: int
+    n_other: int
+
+
 class SampleQc(Frozen):
     """The quality control of one sample."""
 
@@ -137,7 +149,7 @@ class SampleQc(Frozen):
     """`name@version`."""
     kit_digest: str
     verdict: Verdict
-    """Of the whole sample, the run's verdict included."""
+    """Of the sample by itself; with the run's verdict it stands in `RunQc.samples`."""
     classes: tuple[ClassVerdict, ...]
     figures: tuple[Figure, ...]
     controls: tuple[ControlFinding, ...] = ()
@@ -154,6 +166,8 @@ class SampleQc(Frozen):
     """Molecules by tier: duplex, simplex3, pair2, single."""
     insert_sizes: dict[int, int] = {}
     """Fragment length in bases -> molecules."""
+    snps: tuple[SnpCount, ...] = ()
+    """From which contamination and identity are told."""
 
     @model_validator(mode="after")
     def _each_class_once(self) -> Self:

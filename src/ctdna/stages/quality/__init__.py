@@ -1,0 +1,1 @@
+"""The parts of quality control: figures and limits, coverage, contamination, identity, controls."""
