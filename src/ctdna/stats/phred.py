@@ -1,0 +1,121 @@
+"""Tables of the Phred scale for the consensus model.
+
+Every entry is computed with 50 decimal digits and rounded once, so that the tables, and with them every consensus
+byte, are equal on any machine. Likelihoods are whole numbers: a natural logarithm times 2**`SCALE_BITS`. Their sums
+are exact, whatever the order of the reads.
+"""
+
+from decimal import ROUND_FLOOR, Decimal, localcontext
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCALE_BITS = 36
+"""Fractional bits of a whole-number logarithm; 2**27 nats fit, the evidence of five million reads."""
+EXP_STEP_BITS = 6
+"""The table of exponentials has 2**6 entries a nat."""
+EXP_NATS = 40
+"""Beyond so many nats an exponential counts as 0: it lies far below any threshold."""
+MIN_PHRED = 2
+MAX_PHRED = 93
+_DIGITS = 50
+_PRECISION = Decimal("0.001")
+_IMPOSSIBLE_NATS = -100
+"""Stands for ln 0: what a base of quality 0 says of itself."""
+_DOMINANCE = Decimal(6)
+"""Where two error rates lie so many nats apart, the larger stands for both."""
+
+
+class ConsensusTables(NamedTuple):
+    """The model's numbers for one pair of error rates."""
+
+    support: NDArray[np.int64]
+    """By quality (0 to 127): what a base adds to its own lane over the others, ln(3 (1 - e) / e), as whole number."""
+    single: NDArray[np.uint8]
+    """By quality (0 to 127): consensus quality of a family of one read."""
+    ceiling: NDArray[np.int64]
+    """One entry: the quality where the pre-UMI error rate dominates."""
+    sure: NDArray[np.int64]
+    """One entry: a unanimous lane this far ahead (whole number) has the quality `ceiling`."""
+    odds: NDArray[np.float64]
+    """Odds of an error: up to [0] the pre-UMI rate dominates, from [1] on the vote's own error does."""
+    middle: NDArray[np.float64]
+    """By quality (0 to 94): largest odds that still give it where both errors count; -1 where none does."""
+    far: NDArray[np.float64]
+    """By quality (0 to 94): largest odds that still give it where the vote's own error dominates; -1 at 94."""
+    exponentials: NDArray[np.float64]
+    """exp(-k / 2**EXP_STEP_BITS)."""
+
+
+def _probability(quality: int | Decimal) -> Decimal:
+    return Decimal(10) ** (-Decimal(quality) / 10)
+
+
+def _two_trials(x: Decimal, y: Decimal) -> Decimal:
+    """Return the probability of a visible error after two trials with error probabilities x and y."""
+    if abs(x.ln() - y.ln()) >= _DOMINANCE:
+        return max(x, y)
+    return x + y - x * y * 4 / 3
+
+
+def _phred(probability: Decimal) -> int:
+    exact = -10 * probability.log10() + _PRECISION
+    return min(int(exact.to_integral_value(rounding=ROUND_FLOOR)), MAX_PHRED)
+
+
+def _whole(nats: Decimal) -> int:
+    return int((nats * (1 << SCALE_BITS)).to_integral_value())
+
+
+def adjusted_quality(quality: int, error_rate: int) -> int:
+    """Return the quality of a base that also met an error process of the Phred-scaled rate."""
+    with localcontext() as context:
+        context.prec = _DIGITS
+        return _phred(_two_trials(_probability(quality), _probability(error_rate)))
+
+
+def _support(quality: int, post_umi: int) -> int:
+    error = _two_trials(_probability(quality), _probability(post_umi))
+    if error >= 1:
+        return _whole(Decimal(_IMPOSSIBLE_NATS))
+    return _whole((3 * (1 - error) / error).ln())
+
+
+def _odds(probability: Decimal) -> float:
+    return float(probability / (1 - probability)) if 0 < probability < 1 else (-1.0 if probability <= 0 else np.inf)
+
+
+def _thresholds(pre: Decimal) -> tuple[list[float], list[float]]:
+    middle, far = [], []
+    for quality in range(MAX_PHRED + 1):
+        limit = _probability(quality - _PRECISION)
+        far.append(_odds(limit))
+        middle.append(_odds((limit - pre) / (1 - pre * 4 / 3)))
+    return [*middle, -1.0], [*far, -1.0]
+
+
+@cache
+def consensus_tables(error_rate_pre_umi: int, error_rate_post_umi: int) -> ConsensusTables:
+    """Return the tables for these Phred-scaled error rates before and after the UMI was attached."""
+    with localcontext() as context:
+        context.prec = _DIGITS
+        pre = _probability(error_rate_pre_umi)
+        qualities = [min(quality, MAX_PHRED) for quality in range(128)]
+        floor = min(error_rate_pre_umi, error_rate_post_umi)
+        near, distant = pre * (-_DOMINANCE).exp(), pre * _DOMINANCE.exp()
+        sure = _whole((3 * (1 - near) / near).ln()) + 1
+        middle, far = _thresholds(pre)
+        steps = range((EXP_NATS << EXP_STEP_BITS) + 1)
+        exponentials = [float((-Decimal(step) / (1 << EXP_STEP_BITS)).exp()) for step in steps]
+        return ConsensusTables(
+            support=np.array([_support(quality, error_rate_post_umi) for quality in qualities], dtype=np.int64),
+            single=np.array([max(adjusted_quality(quality, floor), 0) for quality in qualities], dtype=np.uint8),
+            ceiling=np.array([max(_phred(pre), MIN_PHRED)], dtype=np.int64),
+            sure=np.array([sure], dtype=np.int64),
+            odds=np.array([_odds(near), _odds(distant)]),
+            middle=np.array(middle),
+            far=np.array(far),
+            exponentials=np.array(exponentials),
+        )
