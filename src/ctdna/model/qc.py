@@ -178,7 +178,7 @@ class SampleQc(Frozen):
 
 
 class SampleVerdict(Frozen):
-    """One line of the run's table."""
+    """The final verdict of one sample, the run's figures and controls included."""
 
     sample_id: str
     role: Role

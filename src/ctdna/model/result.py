@@ -7,7 +7,7 @@ from pydantic import Field
 from ctdna.model.base import Frozen, Text
 from ctdna.model.kit import KIT_NAME, KIT_VERSION
 from ctdna.model.params.qc import Role, VariantClass
-from ctdna.model.qc import ClassVerdict, SampleQc, Verdict
+from ctdna.model.qc import ClassVerdict, RunQc, SampleQc, Verdict
 from ctdna.model.sample import SAMPLE_ID, Specimen
 
 LocusState = Literal["DETECTED", "NOT_DETECTED", "NO_CALL"]
@@ -228,6 +228,7 @@ class Result(Frozen):
     software: dict[str, str]
     """Program -> version."""
     verdict: Verdict
+    """With the run's figures and controls, where `run_qc` is given."""
     classes: tuple[ClassVerdict, ...]
     findings: tuple[Finding, ...]
     """By position of the panel."""
@@ -236,6 +237,8 @@ class Result(Frozen):
     targets: tuple[TargetSummary, ...]
     """In the panel's order."""
     qc: SampleQc
+    run_qc: RunQc | None
+    """None: judged without its run."""
     limits: Limits
     notices: tuple[Notice, ...]
     inputs: dict[str, str]
