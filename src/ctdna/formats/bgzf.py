@@ -149,8 +149,8 @@ def _start(path: Path, parts: list[tuple[bytes, list[Block]]], pool: ThreadPoolE
     return _Batch(out, jobs)
 
 
-def _parts(path: Path, stream: BinaryIO) -> Iterator[tuple[bytes, list[Block]]]:
-    """Yield buffers with the whole blocks in them; check that the file ends with a whole block and the EOF marker."""
+def _parts(path: Path, stream: BinaryIO, needs_marker: bool) -> Iterator[tuple[bytes, list[Block]]]:
+    """Yield buffers with the whole blocks in them; check that the file ends with a whole block, the EOF marker."""
     rest, file_at = b"", 0
     last = b""
     while chunk := stream.read(_READ_BYTES):
@@ -159,14 +159,17 @@ def _parts(path: Path, stream: BinaryIO) -> Iterator[tuple[bytes, list[Block]]]:
         yield buffer, blocks
         last = (last + buffer[:used])[-len(EOF_BLOCK) :]
         rest, file_at = buffer[used:], file_at + used
-    if rest or last != EOF_BLOCK:
+    if rest or (needs_marker and last != EOF_BLOCK):
         raise InputError(path, f"byte {file_at}", "the file is truncated (no BGZF end-of-file block)", _TRUNCATED)
 
 
-def inflate(path: Path, threads: int = 1, batch_bytes: int = 32 << 20) -> Iterator[NDArray[np.uint8]]:
+def inflate(
+    path: Path, threads: int = 1, batch_bytes: int = 32 << 20, needs_marker: bool = True
+) -> Iterator[NDArray[np.uint8]]:
     """Yield the content of a BGZF file, in order, in arrays of about `batch_bytes` (an empty file content: none).
 
-    With more than one thread the next batch is inflated while the caller works on the present one.
+    With more than one thread the next batch is inflated while the caller works on the present one. A file must end with
+    the empty end-of-file block, unless `needs_marker` is False (some sequencers leave it out of FASTQ files).
 
     Raises:
         InputError: the file is missing, is not BGZF, is truncated, or a block is damaged.
@@ -177,7 +180,7 @@ def inflate(path: Path, threads: int = 1, batch_bytes: int = 32 << 20) -> Iterat
         waiting: deque[_Batch] = deque()
         group: list[tuple[bytes, list[Block]]] = []
         size = 0
-        for buffer, blocks in _parts(path, stream):
+        for buffer, blocks in _parts(path, stream, needs_marker):
             group.append((buffer, blocks))
             size += sum(block.n_content for block in blocks)
             if size >= batch_bytes:

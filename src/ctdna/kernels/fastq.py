@@ -1,0 +1,202 @@
+"""FASTQ text to columns and back."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctdna.kernels.jit import kernel
+from ctdna.kernels.record import Bytes, Int, Offsets
+from ctdna.model.columns import FastqColumns
+
+FLAWS = (
+    "",
+    "the first line of a record must start with @",
+    "the third line of a record must start with + (one line of bases, one of qualities)",
+    "the bases and the qualities differ in length",
+    "a quality letter is outside ! to ~",
+    "a base is none of A C G T N",
+    "the read has no name",
+)
+"""What is wrong with a record, by the code that `parse_fastq` returns."""
+
+
+@kernel
+def count_lines(text: Bytes) -> Int:
+    """Return the line feeds in a text."""
+    n = 0
+    for i in range(len(text)):
+        if text[i] == 10:
+            n += 1
+    return n
+
+
+@kernel
+def _line_end(text: Bytes, at: Int) -> Int:
+    k = at
+    while text[k] != 10:
+        k += 1
+    return k
+
+
+@kernel
+def _trimmed(text: Bytes, at: Int, end: Int) -> Int:
+    return end - 1 if end > at and text[end - 1] == 13 else end
+
+
+@kernel
+def _lines(text: Bytes, n: Int) -> tuple[NDArray[np.int64], Int]:
+    """Return start and end (without CR LF) of header, bases and qualities of n records, and the flaw of the last."""
+    out = np.empty((n + 1, 6), dtype=np.int64)
+    at = np.int64(0)
+    for i in range(n):
+        for line in range(4):
+            end = _line_end(text, at)
+            stop = _trimmed(text, at, end)
+            if line == 0 and (stop == at or text[at] != 64):
+                return out[: i + 1], np.int64(1)
+            if line == 2 and (stop == at or text[at] != 43):
+                return out[: i + 1], np.int64(2)
+            if line != 2:
+                slot = line if line < 2 else 2
+                out[i, 2 * slot], out[i, 2 * slot + 1] = at, stop
+            at = end + 1
+        if out[i, 3] - out[i, 2] != out[i, 5] - out[i, 4]:
+            return out[: i + 1], np.int64(3)
+    out[n, 0] = at
+    return out, np.int64(0)
+
+
+@kernel
+def _name_end(text: Bytes, at: Int, end: Int) -> Int:
+    k = at
+    while k < end and text[k] != 32 and text[k] != 9:
+        k += 1
+    return k
+
+
+@kernel
+def _offsets_of(text: Bytes, lines: NDArray[np.int64], n: Int) -> tuple[Offsets, Offsets, Offsets]:
+    names = np.zeros(n + 1, dtype=np.int64)
+    comments = np.zeros(n + 1, dtype=np.int64)
+    reads = np.zeros(n + 1, dtype=np.int64)
+    for i in range(n):
+        name_end = _name_end(text, lines[i, 0] + 1, lines[i, 1])
+        names[i + 1] = names[i] + name_end - lines[i, 0] - 1
+        comments[i + 1] = comments[i] + max(np.int64(0), lines[i, 1] - name_end - 1)
+        reads[i + 1] = reads[i] + lines[i, 3] - lines[i, 2]
+    return names, comments, reads
+
+
+@kernel
+def _base(letter: Int) -> Int:
+    """Return the upper-case base of a letter (`.` is N), 0 for one that is none."""
+    upper = letter - 32 if letter >= 97 else letter
+    if upper == 65 or upper == 67 or upper == 71 or upper == 84 or upper == 78:
+        return upper
+    return np.int64(78) if letter == 46 else np.int64(0)
+
+
+@kernel
+def _fill_read(text: Bytes, line: NDArray[np.int64], bases: Bytes, quals: Bytes, to: Int) -> Int:
+    n_bad_bases = 0
+    n_bad_quals = 0
+    for k in range(line[3] - line[2]):
+        base = _base(np.int64(text[line[2] + k]))
+        qual = np.int64(text[line[4] + k]) - 33
+        n_bad_bases += base == 0
+        n_bad_quals += qual < 0 or qual > 93
+        bases[to + k] = base
+        quals[to + k] = qual & 255
+    if n_bad_bases > 0:
+        return np.int64(5)
+    return np.int64(4) if n_bad_quals > 0 else np.int64(0)
+
+
+@kernel
+def parse_fastq(text: Bytes, n: Int) -> tuple[FastqColumns, Int, Int, Int]:
+    """Return the first n records of a text that holds at least 4 n whole lines, the bytes they take, index, flaw.
+
+    Index and flaw (see `FLAWS`) are of the first malformed record; (-1, 0) if all are sound. A carriage return at a
+    line's end is dropped; lower-case bases become upper case, `.` becomes N.
+    """
+    lines, flaw = _lines(text, n)
+    bad = len(lines) - 1 if flaw != 0 else -1
+    n_good = len(lines) - 1
+    names, comments, reads = _offsets_of(text, lines, n_good)
+    out = FastqColumns(
+        np.empty(names[n_good], np.uint8), names, np.empty(comments[n_good], np.uint8), comments,
+        np.empty(reads[n_good], np.uint8), np.empty(reads[n_good], np.uint8), reads,
+    )  # fmt: skip
+    for i in range(n_good):
+        read_flaw = _fill_read(text, lines[i], out.bases, out.quals, reads[i])
+        if names[i + 1] == names[i]:
+            read_flaw = np.int64(6)
+        if read_flaw != 0:
+            return out, np.int64(0), np.int64(i), read_flaw
+        start = lines[i, 0] + 1
+        size = names[i + 1] - names[i]
+        out.names[names[i] : names[i + 1]] = text[start : start + size]
+        start += size + 1
+        out.comments[comments[i] : comments[i + 1]] = text[start : start + comments[i + 1] - comments[i]]
+    return out, (lines[n_good, 0] if flaw == 0 else np.int64(0)), np.int64(bad), flaw
+
+
+@kernel
+def format_fastq(reads: FastqColumns) -> Bytes:
+    """Return the FASTQ text of reads; a comment follows the name after one space."""
+    n = len(reads.offsets) - 1
+    total = len(reads.names) + len(reads.comments) + 2 * len(reads.bases) + 6 * n
+    for i in range(n):
+        total += reads.comment_offsets[i + 1] > reads.comment_offsets[i]
+    out = np.empty(total, dtype=np.uint8)
+    at = np.int64(0)
+    for i in range(n):
+        out[at] = 64
+        at += 1
+        at = _append(out, at, reads.names[reads.name_offsets[i] : reads.name_offsets[i + 1]])
+        if reads.comment_offsets[i + 1] > reads.comment_offsets[i]:
+            out[at] = 32
+            at = _append(out, at + 1, reads.comments[reads.comment_offsets[i] : reads.comment_offsets[i + 1]])
+        out[at] = 10
+        at = _append(out, at + 1, reads.bases[reads.offsets[i] : reads.offsets[i + 1]])
+        out[at], out[at + 1], out[at + 2] = 10, 43, 10
+        at += 3
+        for k in range(reads.offsets[i], reads.offsets[i + 1]):
+            out[at] = reads.quals[k] + 33
+            at += 1
+        out[at] = 10
+        at += 1
+    return out
+
+
+@kernel
+def _append(out: Bytes, at: Int, item: Bytes) -> Int:
+    out[at : at + len(item)] = item
+    return at + len(item)
+
+
+@kernel
+def _bare_end(names: Bytes, start: Int, end: Int, mate: Int) -> Int:
+    return end - 2 if end - start > 2 and names[end - 2] == 47 and names[end - 1] == mate else end
+
+
+@kernel
+def first_unpaired(names1: Bytes, offsets1: Offsets, names2: Bytes, offsets2: Offsets) -> Int:
+    """Return the index of the first pair of reads whose names differ, -1 if none; `/1` and `/2` at the end are dropped."""
+    for i in range(len(offsets1) - 1):
+        start1, start2 = offsets1[i], offsets2[i]
+        end1 = _bare_end(names1, start1, offsets1[i + 1], 49)
+        end2 = _bare_end(names2, start2, offsets2[i + 1], 50)
+        k = np.int64(0)
+        while k < end1 - start1 and k < end2 - start2 and names1[start1 + k] == names2[start2 + k]:
+            k += 1
+        if k != end1 - start1 or k != end2 - start2:
+            return np.int64(i)
+    return np.int64(-1)
+
+
+def warm() -> None:
+    """Compile every kernel of this module on one read."""
+    text = np.frombuffer(b"@r c\nA\n+\n!\n", dtype=np.uint8).copy()
+    reads, _, _, _ = parse_fastq(text, int(count_lines(text)) // 4)
+    format_fastq(reads)
+    first_unpaired(reads.names, reads.name_offsets, reads.names, reads.name_offsets)
