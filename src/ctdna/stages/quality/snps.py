@@ -62,9 +62,9 @@ def _log_likelihood(fraction: float, table: SnpTable, error: float) -> float:
 def contamination(counts: tuple[SnpCount, ...]) -> Contamination:
     """Return the maximum-likelihood share of one other person's DNA with its 95 % profile-likelihood interval.
 
-    The model is that of Jun et al. 2012 (VerifyBamID), on molecules instead of reads: at each SNP the alternate share is
-    (1 - c) own/2 + c other/2, both genotypes unknown with Hardy-Weinberg priors. The error rate is half the share of
-    molecules with a third base. The likelihood is taken on a grid of 401 fractions up to one half. Its status stays
+    The model is that of Jun et al. 2012 (VerifyBamID), on molecules instead of reads: at each SNP the alternate share
+    is (1 - c) own/2 + c other/2, both genotypes unknown with Hardy-Weinberg priors. The error rate is half the share
+    of molecules with a third base. The likelihood is taken on a grid of 401 fractions up to one half. The status stays
     `not_evaluated`: the kit's limits decide.
     """
     table = usable(counts)
