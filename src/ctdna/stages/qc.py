@@ -218,7 +218,8 @@ def _run_reasons(
         Text(
             en=f"The no-template control {blank.sample_id} holds {blank.molecules_on_target} molecules on target, at "
             f"most {blank.max_molecules} are allowed.",
-            zh=f"无模板对照 {blank.sample_id} 含 {blank.molecules_on_target} 个目标分子，最多允许 {blank.max_molecules} 个。",
+            zh=f"无模板对照 {blank.sample_id} 含 {blank.molecules_on_target} 个目标分子，"
+            f"最多允许 {blank.max_molecules} 个。",
         )
         for blank in blanks
         if blank.status == "fail"
@@ -229,7 +230,7 @@ def _run_reasons(
 
 def _sample_verdict(document: SampleQc, swap: Text | None, run_reasons: tuple[Text, ...]) -> SampleVerdict:
     """Return a sample's last verdict: its own, its identity's, and for patients also the run's."""
-    extra = (swap,) if swap is not None else ()
+    extra: tuple[Text, ...] = (swap,) if swap is not None else ()
     if document.role in ("patient", "normal"):
         extra += run_reasons
     classes = document.classes

@@ -4,6 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import gammaln, logsumexp
 
 from ctdna.model.qc import Contamination, SnpCount
@@ -13,7 +14,7 @@ MIN_DEPTH = 30
 """Molecules below which a SNP says nothing here."""
 MIN_SNPS = 6
 """SNPs below which neither contamination nor identity is stated."""
-_FRACTIONS = np.concatenate([[0.0], np.geomspace(1e-5, 0.5, 400)])
+_FRACTIONS = np.concatenate([[0.0], np.geomspace(1e-5, 0.5, 60)])
 _DROP_95 = 1.920729410347062
 """Half the 0.95 quantile of chi-square with one degree of freedom."""
 
@@ -64,24 +65,36 @@ def contamination(counts: tuple[SnpCount, ...]) -> Contamination:
 
     The model is that of Jun et al. 2012 (VerifyBamID), on molecules instead of reads: at each SNP the alternate share
     is (1 - c) own/2 + c other/2, both genotypes unknown with Hardy-Weinberg priors. The error rate is half the share
-    of molecules with a third base. The likelihood is taken on a grid of 401 fractions up to one half. The status stays
-    `not_evaluated`: the kit's limits decide.
+    of molecules with a third base. Fractions up to one half are looked at. The status stays `not_evaluated`: the
+    kit's limits decide.
     """
     table = usable(counts)
     if len(table.n_ref) < MIN_SNPS:
         return Contamination(fraction=None, low=None, high=None, n_snps=len(table.n_ref), status="not_evaluated")
     n_all = int((table.n_ref + table.n_alt + table.n_other).sum())
     error = max(1e-5, (float(table.n_other.sum()) + 0.5) / (2 * n_all))
+    best, low, high = _profile(table, error)
+    return Contamination(fraction=best, low=low, high=high, n_snps=len(table.n_ref), status="not_evaluated")
+
+
+def _profile(table: SnpTable, error: float) -> tuple[float, float, float]:
+    """Return the likeliest fraction and the ends of its interval: a coarse grid, then refined around its best point."""
     ln_likelihood = np.array([_log_likelihood(float(c), table, error) for c in _FRACTIONS])
-    best = int(np.argmax(ln_likelihood))
-    inside = _FRACTIONS[ln_likelihood >= ln_likelihood[best] - _DROP_95]
-    return Contamination(
-        fraction=float(_FRACTIONS[best]),
-        low=float(inside.min()),
-        high=float(inside.max()),
-        n_snps=len(table.n_ref),
-        status="not_evaluated",
+    i_best = int(np.argmax(ln_likelihood))
+    around = (float(_FRACTIONS[max(0, i_best - 1)]), float(_FRACTIONS[min(len(_FRACTIONS) - 1, i_best + 1)]))
+    refined = minimize_scalar(
+        lambda c: -_log_likelihood(c, table, error), bounds=around, method="bounded", options={"xatol": 1e-7}
     )
+    best, top = float(_FRACTIONS[i_best]), float(ln_likelihood[i_best])
+    if -float(refined.fun) > top:
+        best, top = float(refined.x), -float(refined.fun)
+
+    def drop(c: float) -> float:
+        return _log_likelihood(c, table, error) - top + _DROP_95
+
+    low = brentq(drop, 0.0, best, xtol=1e-7) if best > 0 and drop(0.0) < 0 else 0.0
+    high = brentq(drop, best, 0.5, xtol=1e-7) if drop(0.5) < 0 else 0.5
+    return best, float(low), float(high)
 
 
 def genotype(count: SnpCount) -> Genotype | None:
