@@ -1,0 +1,122 @@
+"""The VCF of `call`: written as text for stable bytes, read through htslib."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pysam
+
+from ctdna.formats.tables import figure, write_indexed
+from ctdna.model.errors import InputError
+from ctdna.model.evidence import TIERS
+from ctdna.model.variants import FILTERS, CalledVariant
+
+_INFO = (
+    ("TARGET", "1", "String", "Target of the panel"),
+    ("HOTSPOT", "0", "Flag", "A reportable allele of the kit"),
+    ("VC", "1", "String", "Variant class: snv, indel or mnv"),
+    ("PV", "1", "Float", "P-value of the molecules under the background"),
+    ("QV", "1", "Float", "False discovery rate at which this allele would be called (Benjamini and Hochberg)"),
+    ("BG", "1", "Float", "Background rate of this allele, per molecule"),
+    ("LOB", "1", "Float", "Limit of blank for this allele at this depth, as VAF"),
+    ("LOD95", "1", "Float", "VAF that is detected 95 times in 100 at this depth"),
+    ("PARTS", ".", "String", "Parts of a joint change, as pos:ref>alt"),
+)
+_FORMAT = (
+    ("GT", "1", "String", "0/1 for every candidate; no genotype is claimed"),
+    ("DP", "1", "Integer", "Informative molecules"),
+    ("AD", "R", "Integer", "Molecules with the reference and with the alternate allele"),
+    ("AF", "A", "Float", "Alternate molecules over informative molecules"),
+    ("AFCI", "2", "Float", "95 % interval of AF (Jeffreys)"),
+    ("MD", "R", "Integer", "Molecules (ref, alt): duplex"),
+    ("MS3", "R", "Integer", "Molecules (ref, alt): one strand, 3 or more reads"),
+    ("MS2", "R", "Integer", "Molecules (ref, alt): one strand, 2 reads"),
+    ("MS1", "R", "Integer", "Molecules (ref, alt): 1 read"),
+    ("SB", "4", "Integer", "Molecules with reads of a strand of origin: ref top, ref bottom, alt top, alt bottom"),
+)
+_KEYS = ":".join(row[0] for row in _FORMAT)
+_ESCAPES = {"%": "%25", ":": "%3A", ";": "%3B", "=": "%3D", ",": "%2C", "\t": "%09", " ": "%20"}
+
+
+def escape(text: str) -> str:
+    """Return the text percent-encoded where the VCF standard, or a reader that splits at blanks, needs it."""
+    return "".join(_ESCAPES.get(character, character) for character in text)
+
+
+def header_lines(
+    contigs: Sequence[tuple[str, int]], sample: str, facts: dict[str, str], reference_name: str
+) -> list[str]:
+    """Return the header; `facts` become `##ctdna_<key>=<value>` lines in the order of their keys."""
+    lines = ["##fileformat=VCFv4.3", "##source=ctdna", f"##reference={reference_name}"]
+    lines += [f"##ctdna_{key}={value}" for key, value in sorted(facts.items())]
+    lines += [f"##contig=<ID={name},length={length}>" for name, length in contigs]
+    lines += ['##FILTER=<ID=PASS,Description="All filters passed">']
+    lines += [f'##FILTER=<ID={name},Description="{text}">' for name, text in FILTERS.items()]
+    for kind, rows in (("INFO", _INFO), ("FORMAT", _FORMAT)):
+        lines += [f'##{kind}=<ID={i},Number={n},Type={t},Description="{text}">' for i, n, t, text in rows]
+    return [*lines, f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{sample}"]
+
+
+def record_line(variant: CalledVariant) -> str:
+    """Return one variant's line."""
+    info = [f"TARGET={escape(variant.target)}"] + (["HOTSPOT"] if variant.is_hotspot else [])
+    info += [f"VC={variant.variant_class}", f"PV={figure(variant.p_value)}", f"QV={figure(variant.q_value)}"]
+    info += [f"BG={figure(variant.background)}"]
+    info += [f"{key}={figure(v)}" for key, v in (("LOB", variant.lob), ("LOD95", variant.lod95)) if v is not None]
+    if variant.parts:
+        info.append("PARTS=" + ",".join(variant.parts))
+    interval = f"{figure(variant.vaf_low)},{figure(variant.vaf_high)}"
+    sample = ["0/1", str(variant.depth), f"{variant.n_ref},{variant.n_alt}", figure(variant.vaf), interval]
+    sample += [f"{ref},{alt}" for ref, alt in variant.tiers]
+    sample += [",".join(map(str, variant.strands))]
+    fields = [variant.contig, str(variant.pos1), ".", variant.ref, variant.alt, "."]
+    fields += [";".join(variant.filters) or "PASS", ";".join(info), _KEYS, ":".join(sample)]
+    return "\t".join(fields)
+
+
+def write_vcf(path: Path, header: Sequence[str], variants: Sequence[CalledVariant]) -> None:
+    """Write the variants, sorted already, as blocked gzip with a tabix index, whole or not at all.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    write_indexed(path, [*header, *map(record_line, variants)], "vcf")
+
+
+def _variant(record: pysam.VariantRecord) -> CalledVariant:
+    info, sample = record.info, record.samples[0]
+    filters = tuple(name for name in record.filter if name != "PASS")
+    tiers = tuple((int(sample[key][0]), int(sample[key][1])) for key in ("MD", "MS3", "MS2", "MS1"))
+    assert len(tiers) == len(TIERS)
+    top, bottom, alt_top, alt_bottom = (int(n) for n in sample["SB"])
+    return CalledVariant(
+        record.contig, record.pos, str(record.ref), (record.alts or ("",))[0], filters, _unescape(str(info["TARGET"])),
+        "HOTSPOT" in info, str(info["VC"]), float(info["PV"]), float(info["QV"]), float(info["BG"]),
+        float(info["LOB"]) if "LOB" in info else None, float(info["LOD95"]) if "LOD95" in info else None,
+        tuple(info["PARTS"]) if "PARTS" in info else (), int(sample["DP"]), int(sample["AD"][0]),
+        int(sample["AD"][1]), float(sample["AF"][0]), float(sample["AFCI"][0]), float(sample["AFCI"][1]), tiers,
+        (top, bottom, alt_top, alt_bottom),
+    )  # fmt: skip
+
+
+def _unescape(text: str) -> str:
+    for character, code in _ESCAPES.items():
+        if character != "%":
+            text = text.replace(code, character)
+    return text.replace("%25", "%")
+
+
+def read_vcf(path: Path) -> Iterator[CalledVariant]:
+    """Return the variants of a VCF that `call` wrote; figures have the precision of a 4-byte float.
+
+    Raises:
+        InputError: unreadable, truncated, or without the fields of `call`.
+    """
+    hint = "give the VCF that `ctdna call` wrote"
+    try:
+        with pysam.VariantFile(str(path)) as stream:
+            for record in stream:
+                yield _variant(record)
+    except KeyError as error:
+        raise InputError(path, "", f"lacks the field {error}", hint) from error
+    except (OSError, ValueError) as error:
+        raise InputError(path, "", f"cannot be read: {error}", hint) from error

@@ -1,0 +1,377 @@
+"""Consensus records to packed reads, and packed reads to molecules per slot.
+
+A molecule is what shares an MI tag (without its `/A` or `/B`), or else a read name. At a slot its reads must agree;
+then it counts once, in the best class its reads show.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctdna.kernels.jit import kernel
+from ctdna.kernels.record import i32, tag_end, u16, u32
+from ctdna.model.columns import RecordFields
+from ctdna.model.evidence import Regions, SiteCounts, StoredReads
+
+Bytes = NDArray[np.uint8]
+Ints = NDArray[np.int64]
+
+STORED, LOW_MAPQ, MARGIN, OFF_TARGET, NOT_PRIMARY, MARKED, UNMAPPED = 0, 1, 2, 3, 4, 5, 6
+"""What becomes of a record: kept; kept, but of low mapping quality; kept, beside a target; left out for a reason."""
+
+STRAND_KNOWN, IS_LOW_MAPQ, IS_SECOND = 1, 2, 4
+IS_END, NO_CELL = 1 << 8, 0xFFFF
+DELETED_CODE, DISCORDANT_CODE, NONE_CODE = 5, 6, 7
+_TAG_MI, _TAG_ad, _TAG_bd, _TAG_cd = 0x494D, 0x6461, 0x6462, 0x6463
+_TAG_aD, _TAG_bD, _TAG_cD = 0x4461, 0x4462, 0x4463
+
+
+@kernel
+def mix(value: np.uint64) -> np.uint64:
+    """Return the value with its bits spread (SplitMix64's last step)."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@kernel
+def hash_bytes(data: Bytes, at: int, end: int) -> np.uint64:
+    """Return a 64-bit hash of the bytes."""
+    value = np.uint64(0xCBF29CE484222325)
+    for k in range(at, end):
+        value = (value ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
+    return mix(value)
+
+
+@kernel
+def find_tags(data: Bytes, at: int, end: int, found: Ints) -> None:
+    """Fill `found` with the offsets of MI, ad, bd, cd, aD, bD, cD (at their names); -1 where absent."""
+    found[:] = -1
+    while at < end:
+        name = u16(data, at)
+        for k in range(7):
+            if name == (_TAG_MI, _TAG_ad, _TAG_bd, _TAG_cd, _TAG_aD, _TAG_bD, _TAG_cD)[k]:
+                found[k] = at
+        at = tag_end(data, at, end)
+
+
+@kernel
+def number_at(data: Bytes, at: int, kind: int) -> int:
+    """Return the whole number of a BAM type at an offset, 0 for a type that holds none."""
+    if kind == 99:
+        value = np.int64(data[at])
+        return value - 256 if value > 127 else value
+    if kind == 67:
+        return np.int64(data[at])
+    if kind == 115:
+        value = u16(data, at)
+        return value - 65536 if value > 32767 else value
+    if kind == 83:
+        return u16(data, at)
+    if kind == 105:
+        return i32(data, at)
+    return u32(data, at) if kind == 73 else np.int64(0)
+
+
+@kernel
+def depth_at(data: Bytes, array_at: int, scalar_at: int, k: int) -> int:
+    """Return a strand's depth at base k: from the per-base tag, else from the read's greatest depth, else 0."""
+    if array_at >= 0:
+        kind = np.int64(data[array_at + 3])
+        size = 1 if kind == 99 or kind == 67 else (2 if kind == 115 or kind == 83 else 4)
+        return number_at(data, array_at + 8 + size * k, kind)
+    return number_at(data, scalar_at + 3, np.int64(data[scalar_at + 2])) if scalar_at >= 0 else np.int64(0)
+
+
+@kernel
+def molecule_key(data: Bytes, mi_at: int, name_at: int, n_name: int) -> np.uint64:
+    """Return the hash of the molecule's MI tag without its strand, else of the read name."""
+    if mi_at < 0 or data[mi_at + 2] != 90:
+        return hash_bytes(data, name_at, name_at + n_name)
+    end = mi_at + 3
+    while data[end] != 0:
+        end += 1
+    if end - mi_at > 5 and data[end - 2] == 47 and (data[end - 1] == 65 or data[end - 1] == 66):
+        end -= 2
+    return hash_bytes(data, mi_at + 3, end)
+
+
+@kernel
+def reference_length(data: Bytes, cigar_at: int, n_cigar: int) -> int:
+    """Return the reference bases that a CIGAR spans."""
+    n = np.int64(0)
+    for k in range(n_cigar):
+        operation = u32(data, cigar_at + 4 * k)
+        code = operation & 15
+        if code == 0 or code == 2 or code == 3 or code == 7 or code == 8:
+            n += operation >> 4
+    return n
+
+
+@kernel
+def find_region(regions: Regions, contig: int, start0: int, end0: int) -> int:
+    """Return the first region that overlaps the interval, -1 where none does."""
+    low, high = regions.contig_first[contig], regions.contig_first[contig + 1]
+    last = high
+    while low < high:
+        middle = (low + high) // 2
+        end = np.int64(regions.start0[middle]) + regions.offsets[middle + 1] - regions.offsets[middle]
+        if end <= start0:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < last and np.int64(regions.start0[low]) < end0 else np.int64(-1)
+
+
+@kernel
+def touches_target(regions: Regions, region: int, start0: int, end0: int) -> bool:
+    """Return whether any slot of the interval in the region is on a target."""
+    shift = regions.offsets[region] - np.int64(regions.start0[region])
+    for slot in range(max(start0 + shift, regions.offsets[region]), min(end0 + shift, regions.offsets[region + 1])):
+        if regions.target[slot] >= 0:
+            return True
+    return False
+
+
+@kernel
+def _status(regions: Regions, fields: RecordFields, i: int, end0: int, min_mapq: int) -> tuple[int, int]:
+    flag = np.int64(fields.flag[i])
+    if flag & 4 or fields.ref_id[i] < 0 or fields.pos0[i] < 0 or fields.n_cigar[i] == 0 or fields.n_bases[i] == 0:
+        return UNMAPPED, -1
+    if flag & 0x900:
+        return NOT_PRIMARY, -1
+    if flag & 0x600:
+        return MARKED, -1
+    region = find_region(regions, np.int64(fields.ref_id[i]), np.int64(fields.pos0[i]), end0)
+    if region < 0:
+        return OFF_TARGET, -1
+    if np.int64(fields.mapq[i]) < min_mapq:
+        return LOW_MAPQ, region
+    return (STORED if touches_target(regions, region, np.int64(fields.pos0[i]), end0) else MARGIN), region
+
+
+@kernel
+def place_records(
+    data: Bytes, fields: RecordFields, regions: Regions, min_mapq: int
+) -> tuple[NDArray[np.uint64], Bytes, NDArray[np.int32], int]:
+    """Return each record's molecule key, status and region, and the first record whose depth tags are too short.
+
+    The last is -1 where all are sound.
+    """
+    n = len(fields.pos0)
+    keys, status = np.empty(n, np.uint64), np.empty(n, np.uint8)
+    region_of = np.empty(n, np.int32)
+    found = np.empty(7, np.int64)
+    wrong = np.int64(-1)
+    for i in range(n):
+        find_tags(data, fields.tags_at[i], fields.tags_end[i], found)
+        for at in found[1:4]:
+            if at >= 0 and (data[at + 2] != 66 or u32(data, at + 4) != fields.n_bases[i]) and wrong < 0:
+                wrong = np.int64(i)
+        keys[i] = molecule_key(data, found[0], fields.name_at[i], np.int64(fields.n_name[i]))
+        end0 = np.int64(fields.pos0[i]) + reference_length(data, fields.cigar_at[i], np.int64(fields.n_cigar[i]))
+        status[i], region_of[i] = _status(regions, fields, i, end0, min_mapq)
+    return keys, status, region_of, wrong
+
+
+@kernel
+def _fragment(data: Bytes, fields: RecordFields, i: int, end0: int) -> tuple[int, int]:
+    first = u32(data, fields.cigar_at[i])
+    last = u32(data, fields.cigar_at[i] + 4 * (np.int64(fields.n_cigar[i]) - 1))
+    low, high = np.int64(fields.pos0[i]), end0
+    low -= (first >> 4) if (first & 15) >= 4 and (first & 15) <= 5 else np.int64(0)
+    high += (last >> 4) if (last & 15) >= 4 and (last & 15) <= 5 else np.int64(0)
+    size, reverse = np.int64(fields.insert_size[i]), np.int64(fields.flag[i]) & 16
+    if size > 0 and not reverse:
+        high = np.int64(fields.pos0[i]) + size
+    elif size < 0 and reverse:
+        low = end0 + size
+    return low, high
+
+
+@kernel
+def _is_bottom(data: Bytes, mi_at: int, flag: int) -> bool:
+    if mi_at >= 0 and data[mi_at + 2] == 90:
+        end = mi_at + 3
+        while data[end] != 0:
+            end += 1
+        if end - mi_at > 5 and data[end - 2] == 47 and (data[end - 1] == 65 or data[end - 1] == 66):
+            return data[end - 1] == 66
+    reverse = (flag & 16) != 0
+    return not reverse if flag & 1 and flag & 128 else reverse
+
+
+@kernel
+def _pack_cells(
+    data: Bytes, fields: RecordFields, i: int, found: Ints, is_bottom: bool, min_quality: int, out: Bytes
+) -> None:
+    is_duplex = found[1] >= 0 or found[4] >= 0
+    for k in range(np.int64(fields.n_bases[i])):
+        pair = np.int64(data[fields.bases_at[i] + (k >> 1)])
+        nibble = (pair >> 4) if k & 1 == 0 else (pair & 15)
+        base = 0 if nibble == 1 else (1 if nibble == 2 else (2 if nibble == 4 else (3 if nibble == 8 else 4)))
+        quality = np.int64(data[fields.quals_at[i] + k])
+        low = 8 if quality < min_quality or data[fields.quals_at[i]] == 255 else 0
+        a, b = np.int64(0), np.int64(0)
+        if is_duplex:
+            a, b = depth_at(data, found[1], found[4], k), depth_at(data, found[2], found[5], k)
+        else:
+            a = depth_at(data, found[3], found[6], k) if found[3] >= 0 or found[6] >= 0 else np.int64(1)
+            if is_bottom:
+                a, b = b, a
+        out[k] = base | low | (min(max(a, 0), 3) << 4) | (min(max(b, 0), 3) << 6)
+
+
+@kernel
+def store_records(
+    data: Bytes, fields: RecordFields, regions: Regions, chosen: Ints, out: StoredReads, min_quality: int
+) -> None:
+    """Fill the packed reads of the chosen records; `out` has key, region, flags, offsets and sizes set already."""
+    found = np.empty(7, np.int64)
+    for j in range(len(chosen)):
+        i = chosen[j]
+        find_tags(data, fields.tags_at[i], fields.tags_end[i], found)
+        n_cigar = np.int64(fields.n_cigar[i])
+        for k in range(n_cigar):
+            out.cigars[out.cigar_at[j] + k] = u32(data, fields.cigar_at[i] + 4 * k)
+        end0 = np.int64(fields.pos0[i]) + reference_length(data, fields.cigar_at[i], n_cigar)
+        shift = regions.offsets[out.region[j]] - np.int64(regions.start0[out.region[j]])
+        out.slot[j], out.end_slot[j] = np.int64(fields.pos0[i]) + shift, end0 + shift
+        low, high = _fragment(data, fields, i, end0)
+        out.fragment_low[j], out.fragment_high[j] = low + shift, high + shift
+        flag = np.int64(fields.flag[i])
+        is_single_strand = found[1] < 0 and found[4] < 0
+        out.flags[j] |= (STRAND_KNOWN if is_single_strand else 0) | (IS_SECOND if flag & 128 else 0)
+        cells = out.cells[out.cell_at[j] : out.cell_at[j] + out.n_cells[j]]
+        _pack_cells(data, fields, i, found, _is_bottom(data, found[0], flag), min_quality, cells)
+
+
+@kernel
+def lay_out(reads: StoredReads, i: int, end_bases: int, out: NDArray[np.uint16]) -> None:
+    """Fill `out`, one cell a reference position of read i, with its packed base and whether it is a fragment end."""
+    at, k = np.int64(0), reads.cell_at[i]
+    for c in range(np.int64(reads.n_cigar[i])):
+        operation = np.int64(reads.cigars[reads.cigar_at[i] + c])
+        code, n = operation & 15, operation >> 4
+        if code == 0 or code == 7 or code == 8 or code == 2:
+            for _ in range(n):
+                slot = reads.slot[i] + at
+                near = min(slot - reads.fragment_low[i], reads.fragment_high[i] - 1 - slot)
+                around = max(reads.cell_at[i], min(k, reads.cell_at[i] + reads.n_cells[i] - 1))
+                cell = np.int64(reads.cells[around])
+                if code == 2:
+                    cell = (cell & 0xF0) | DELETED_CODE
+                else:
+                    k += 1
+                out[at] = cell | (IS_END if near < end_bases else 0)
+                at += 1
+        elif code == 3:
+            out[at : at + n] = NO_CELL
+            at += n
+        elif code == 1 or code == 4:
+            k += n
+
+
+@kernel
+def join_cells(cells: NDArray[np.uint16], flags: Bytes, n: int) -> int:
+    """Return what n reads of one molecule say together at one slot, packed.
+
+    Bits 0-2: base, or 5 deleted, 6 discordant, 7 nothing usable; 3: fragment end; 4-5 and 6-7: depths of the strands;
+    8: strand of origin known; where nothing is usable, bits 9-11 hold base + 1 seen at low quality and bits 12-14
+    base + 1 seen at low mapping quality.
+    """
+    base, a, b = np.int64(NONE_CODE), np.int64(0), np.int64(0)
+    end, known, weak, astray = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for k in range(n):
+        cell = np.int64(cells[k])
+        code = cell & 7
+        if cell == NO_CELL or code == 4:
+            continue
+        if np.int64(flags[k]) & IS_LOW_MAPQ:
+            astray = code + 1 if code < 4 else astray
+        elif code < 4 and cell & 8:
+            weak = code + 1
+        elif base != NONE_CODE and base != code:
+            return DISCORDANT_CODE
+        else:
+            base, end = code, end | (1 if cell & IS_END else 0)
+            a, b = max(a, (cell >> 4) & 3), max(b, (cell >> 6) & 3)
+            known |= np.int64(flags[k]) & STRAND_KNOWN
+    if base == NONE_CODE:
+        return base | weak << 9 | astray << 12
+    return base | end << 3 | a << 4 | b << 6 | known << 8
+
+
+@kernel
+def class_of(call: int) -> int:
+    """Return the evidence class (`tier * 2 + is_end`) of a joined cell."""
+    a, b = (call >> 4) & 3, (call >> 6) & 3
+    depth = max(a, b)
+    tier = 0 if a > 0 and b > 0 else (1 if depth >= 3 else (2 if depth == 2 else 3))
+    return tier * 2 + ((call >> 3) & 1)
+
+
+@kernel
+def strands_of(call: int) -> tuple[int, int]:
+    """Return whether a joined cell holds reads from the top and from the bottom strand; neither where unknown."""
+    a, b = (call >> 4) & 3, (call >> 6) & 3
+    if (a > 0 and b > 0) or call & 256:
+        return (1 if a > 0 else 0), (1 if b > 0 else 0)
+    return 0, 0
+
+
+@kernel
+def _count(counts: SiteCounts, slot: int, call: int) -> bool:
+    code = call & 7
+    if code < 4:
+        top, bottom = strands_of(call)
+        counts.classes[slot, code, class_of(call)] += 1
+        counts.strands[slot, code, 0] += top
+        counts.strands[slot, code, 1] += bottom
+        return True
+    if code == DELETED_CODE:
+        counts.deleted[slot] += 1
+    elif code == DISCORDANT_CODE:
+        counts.discordant[slot] += 1
+    elif (call >> 9) & 7:
+        counts.low_quality[slot, ((call >> 9) & 7) - 1] += 1
+    elif (call >> 12) & 7:
+        counts.low_mapq[slot, ((call >> 12) & 7) - 1] += 1
+    return code == DELETED_CODE
+
+
+@kernel
+def _longest_molecule(reads: StoredReads, molecules: Ints) -> tuple[int, int]:
+    bases, n_reads = np.int64(1), np.int64(1)
+    for m in range(len(molecules) - 1):
+        total = np.int64(0)
+        for i in range(molecules[m], molecules[m + 1]):
+            total += reads.end_slot[i] - reads.slot[i]
+        bases, n_reads = max(bases, total), max(n_reads, molecules[m + 1] - molecules[m])
+    return bases, n_reads
+
+
+@kernel
+def tally(reads: StoredReads, molecules: Ints, regions: Regions, end_bases: int, counts: SiteCounts) -> None:
+    """Fill the molecules per slot; `molecules` are the n + 1 offsets of molecules into the reads."""
+    n_bases, n_reads = _longest_molecule(reads, molecules)
+    laid = np.empty(n_bases, np.uint16)
+    at = np.empty(n_reads + 1, np.int64)
+    cells, flags = np.empty(n_reads, np.uint16), np.empty(n_reads, np.uint8)
+    for m in range(len(molecules) - 1):
+        first, last = molecules[m], molecules[m + 1]
+        at[0] = 0
+        for i in range(first, last):
+            at[i - first + 1] = at[i - first] + reads.end_slot[i] - reads.slot[i]
+            lay_out(reads, i, end_bases, laid[at[i - first] : at[i - first + 1]])
+        for i in range(first, last):
+            region = np.int64(reads.region[i])
+            low, high = regions.offsets[region], regions.offsets[region + 1]
+            for slot in range(max(reads.slot[i], low), min(reads.end_slot[i], high)):
+                n, is_seen = 0, False
+                for j in range(first, last):
+                    if reads.region[j] == region and reads.slot[j] <= slot < reads.end_slot[j]:
+                        is_seen |= j < i
+                        cells[n], flags[n] = laid[at[j - first] + slot - reads.slot[j]], reads.flags[j]
+                        n += 1
+                if not is_seen and _count(counts, slot, join_cells(cells, flags, n)) and regions.target[slot] >= 0:
+                    counts.is_counted[m] = 1
