@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from isal import igzip
+from isal.igzip_lib import IsalError
 from numpy.typing import NDArray
 
 from ctdna.formats.bgzf import LEVEL, BgzfWriter, inflate, is_bgzf, open_input
@@ -20,9 +22,7 @@ _DAMAGED = "the file is damaged: copy or make it again"
 
 
 def _gzip_chunks(path: Path) -> Iterator[NDArray[np.uint8]]:
-    from isal import igzip, isal_zlib
-
-    with open_input(path) as raw, igzip.GzipFile(fileobj=raw, mode="rb") as stream:
+    with open_input(path) as raw, igzip.open(raw, "rb") as stream:  # type: ignore[no-untyped-call]
         try:
             while chunk := stream.read(_CHUNK_BYTES):
                 yield np.frombuffer(chunk, dtype=np.uint8)
@@ -30,7 +30,7 @@ def _gzip_chunks(path: Path) -> Iterator[NDArray[np.uint8]]:
             raise InputError(
                 path, "", "the file is truncated (gzip ends too early)", "copy or make it again"
             ) from error
-        except (OSError, zlib.error, isal_zlib.error) as error:
+        except (OSError, zlib.error, IsalError) as error:
             raise InputError(path, "", f"gzip does not inflate: {error}", _DAMAGED) from error
 
 

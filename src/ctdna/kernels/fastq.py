@@ -46,7 +46,7 @@ def _trimmed(text: Bytes, at: Int, end: Int) -> Int:
 def _lines(text: Bytes, n: Int) -> tuple[NDArray[np.int64], Int]:
     """Return start and end (without CR LF) of header, bases and qualities of n records, and the flaw of the last."""
     out = np.empty((n + 1, 6), dtype=np.int64)
-    at = np.int64(0)
+    at: Int = np.int64(0)
     for i in range(n):
         for line in range(4):
             end = _line_end(text, at)
@@ -97,13 +97,13 @@ def _base(letter: Int) -> Int:
 
 @kernel
 def _fill_read(text: Bytes, line: NDArray[np.int64], bases: Bytes, quals: Bytes, to: Int) -> Int:
-    n_bad_bases = 0
-    n_bad_quals = 0
+    n_bad_bases = np.int64(0)
+    n_bad_quals = np.int64(0)
     for k in range(line[3] - line[2]):
         base = _base(np.int64(text[line[2] + k]))
         qual = np.int64(text[line[4] + k]) - 33
-        n_bad_bases += base == 0
-        n_bad_quals += qual < 0 or qual > 93
+        n_bad_bases += np.int64(base == 0)
+        n_bad_quals += np.int64(qual < 0 or qual > 93)
         bases[to + k] = base
         quals[to + k] = qual & 255
     if n_bad_bases > 0:
@@ -148,7 +148,7 @@ def format_fastq(reads: FastqColumns) -> Bytes:
     for i in range(n):
         total += reads.comment_offsets[i + 1] > reads.comment_offsets[i]
     out = np.empty(total, dtype=np.uint8)
-    at = np.int64(0)
+    at: Int = np.int64(0)
     for i in range(n):
         out[at] = 64
         at += 1
@@ -181,7 +181,7 @@ def _bare_end(names: Bytes, start: Int, end: Int, mate: Int) -> Int:
 
 @kernel
 def first_unpaired(names1: Bytes, offsets1: Offsets, names2: Bytes, offsets2: Offsets) -> Int:
-    """Return the index of the first pair of reads whose names differ, -1 if none; `/1` and `/2` at the end are dropped."""
+    """Return the index of the first pair of reads whose names differ, -1 if none; a closing `/1`, `/2` is dropped."""
     for i in range(len(offsets1) - 1):
         start1, start2 = offsets1[i], offsets2[i]
         end1 = _bare_end(names1, start1, offsets1[i + 1], 49)
