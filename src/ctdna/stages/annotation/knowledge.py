@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from ctdna.model.annotation import KnowledgeItem
+from ctdna.model.errors import InputError
 from ctdna.stages.annotation.effect import PROTEIN_ALTERING, TRUNCATING, Effect
 from ctdna.stages.annotation.sequence import ONE_LETTER
 
@@ -28,7 +29,7 @@ def one_letter(hgvs_p: str) -> str:
 
 def matcher(variant: str) -> Matcher | None:
     """Return the test for one form of variant as the knowledge table writes it; None where the form is not known."""
-    if variant == "any mutation":
+    if variant in ("any mutation", "any"):
         return lambda effect: not PROTEIN_ALTERING.isdisjoint(effect.terms)
     if variant == "truncating":
         return lambda effect: not TRUNCATING.isdisjoint(effect.terms)
@@ -69,11 +70,16 @@ class KnowledgeIndex:
     """The knowledge table by gene."""
 
     def __init__(self, items: Iterable[KnowledgeItem]) -> None:
-        """Take items whose variant forms are known (`matcher` is not None)."""
+        """Take the kit's items.
+
+        Raises:
+            InputError: a variant is written in no form that is known.
+        """
         self._by_gene: dict[str, list[tuple[Matcher, KnowledgeItem]]] = {}
         for item in items:
             test = matcher(item.variant)
-            assert test is not None, item.variant
+            if test is None:
+                raise InputError(None, item.id, f"variant `{item.variant}` has no known form", f"allowed: {FORMS}")
             self._by_gene.setdefault(item.gene, []).append((test, item))
 
     def about(self, effect: Effect) -> list[KnowledgeItem]:

@@ -77,12 +77,14 @@ def _is_same(disease: str, diagnosis: str) -> bool:
 
 
 def _by_item(given: Tier, item: KnowledgeItem, diagnosis: str) -> TierDecision:
-    statement = f"{item.evidence_type.lower()} evidence of level {item.level} ({item.id}): {item.significance}"
+    statement = f"{item.evidence_type.capitalize()} evidence of level {item.level} ({item.id}): {item.significance}"
     if item.therapy:
         statement += f" to {item.therapy}"
     statement += f" in {item.disease}"
     if not diagnosis:
-        return TierDecision(given, "evidence_diagnosis_unknown", f"{statement}; the sample's diagnosis is not given")
+        return TierDecision(
+            given, "evidence_diagnosis_unknown", f"{statement}; the sample's diagnosis was not considered"
+        )
     if _is_same(item.disease, diagnosis):
         return TierDecision(given, "evidence_same_disease", f"{statement}, the sample's diagnosis")
     return TierDecision(given, "evidence_other_disease", f"{statement}; the sample's diagnosis is {diagnosis}")
