@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.cigar import reference_lengths
+from ctdna.kernels.grouping import name_groups
 from ctdna.kernels.record import find_tag, kind_code, record_fields, tag_code
 from ctdna.kernels.tags import int_values
 from ctdna.model.columns import RawRecords, RecordFields
@@ -27,7 +28,8 @@ class MoleculeFigures(NamedTuple):
 
 
 def _is_mapped_primary(fields: RecordFields) -> NDArray[np.bool_]:
-    return (fields.flag & (_UNMAPPED | _SECONDARY | _SUPPLEMENTARY)) == 0
+    is_primary: NDArray[np.bool_] = (fields.flag & (_UNMAPPED | _SECONDARY | _SUPPLEMENTARY)) == 0
+    return is_primary
 
 
 def overlaps_target(records: RawRecords, fields: RecordFields, targets: Targets) -> NDArray[np.bool_]:
@@ -62,11 +64,6 @@ def _histogram(values: NDArray[np.int64]) -> dict[int, int]:
     return {int(size): int(n) for size, n in zip(sizes, counts, strict=True)}
 
 
-def _names(records: RawRecords, fields: RecordFields, chosen: NDArray[np.int64]) -> set[bytes]:
-    at, n = fields.name_at[chosen], fields.n_name[chosen]
-    return {records.data[a : a + k].tobytes() for a, k in zip(at.tolist(), n.tolist(), strict=True)}
-
-
 def molecule_figures(records: RawRecords, targets: Targets) -> MoleculeFigures:
     """Return the figures of consensus templates, each counted once (by its first read).
 
@@ -86,4 +83,5 @@ def molecule_figures(records: RawRecords, targets: Targets) -> MoleculeFigures:
     }
     spans = np.abs(fields.insert_size[first].astype(np.int64))
     on_target = np.flatnonzero(overlaps_target(records, fields, targets))
-    return MoleculeFigures(len(_names(records, fields, on_target)), tiers, _histogram(spans[spans > 0]))
+    _, n_templates = name_groups(records.data, fields.name_at[on_target], fields.n_name[on_target])
+    return MoleculeFigures(int(n_templates), tiers, _histogram(spans[spans > 0]))
