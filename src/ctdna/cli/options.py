@@ -1,10 +1,14 @@
 """Options that several commands share, and the kit-or-options rule."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
+
+from ctdna.model.errors import CtdnaError, InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,3 +56,33 @@ class ManyValues(click.Command):
                 spread.append(current)
             spread.append(arg)
         return super().parse_args(ctx, spread)
+
+
+def given(ctx: click.Context, *names: str) -> dict[str, object]:
+    """Return those parameters that the user wrote on the command line, by name."""
+    return {name: ctx.params[name] for name in names if ctx.get_parameter_source(name) == ParameterSource.COMMANDLINE}
+
+
+def check_against_kit(kit_name: str, settings: object, options: dict[str, object]) -> None:
+    """Refuse options that contradict the kit's settings of the stage; `options` by the settings' field names.
+
+    Raises:
+        InputError: an option differs from what the kit says.
+    """
+    for name, value in options.items():
+        fixed = getattr(settings, name)
+        if value != fixed:
+            option = "--" + name.replace("_", "-")
+            what = f"found {value}, but kit {kit_name} sets {fixed}"
+            raise InputError(None, option, what, "leave the option out, or leave --kit out for a run outside the kit")
+
+
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """Name the file in an error of a stage that knows only the record."""
+    try:
+        yield
+    except CtdnaError as error:
+        if error.path:
+            raise
+        raise type(error)(path, error.where, error.what, error.hint) from error
