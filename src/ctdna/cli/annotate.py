@@ -69,12 +69,13 @@ def command(
     """
     from ctdna.formats.annotated_vcf import read_sites, write_annotated
     from ctdna.formats.documents import write_json
-    from ctdna.formats.sequences import open_sequences
+    from ctdna.formats.fasta import Reference
+    from ctdna.kit.reference import genome_of
     from ctdna.stages.annotate import Candidate, Sources, annotate
-    from ctdna.stages.annotation.genome import Genome
 
-    with open_sequences(reference) as sequences:
-        known = _from_kit(kit_name, by_kit, sequences.lengths) if kit_name else _from_files(by_kit, sequences.lengths)
+    with Reference(reference) as sequences:
+        lengths = dict(sequences.contigs)
+        known = _from_kit(kit_name, by_kit, lengths) if kit_name else _from_files(by_kit, lengths)
         sites = read_sites(input)
         candidates = [
             Candidate(
@@ -84,7 +85,7 @@ def command(
             )
             for record in sites.records
         ]
-        genome = Genome(sequences.fetch, known.places)
+        genome = genome_of(sequences, known.places)
         sources = Sources(genome, known.transcripts, known.hotspots, known.items, known.common_snps)
         done, counts = annotate(candidates, sources, known.params, sample or _sample(sites, input), diagnosis)
     write_annotated(output, sites, done)

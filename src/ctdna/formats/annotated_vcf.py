@@ -4,10 +4,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-import pysam
-
-from ctdna.formats.atomic import atomic_path
-from ctdna.formats.bgzf import BgzfWriter, inflate, is_bgzf, open_input
+from ctdna.formats.bgzf import inflate, is_bgzf, open_input
+from ctdna.formats.tables import write_indexed
+from ctdna.formats.vcf import escape
 from ctdna.model.annotation import Allele, Annotation
 from ctdna.model.errors import InputError
 
@@ -29,7 +28,6 @@ FIELDS = (
 )
 HOTSPOT = '##INFO=<ID=HOTSPOT,Number=0,Type=Flag,Description="A reportable allele of the kit">'
 _OURS = frozenset(field[0] for field in FIELDS)
-_ENCODED = str.maketrans({char: f"%{ord(char):02X}" for char in "%;=, \t\r\n"})
 _HINT = "give a VCF as `ctdna call` writes it"
 
 
@@ -122,10 +120,10 @@ def _info(annotation: Annotation) -> list[str]:
         ("TIER_REASON", annotation.tier_reason),
         ("GENOME_POS", annotation.genome_pos),
     )
-    parts = [f"{name}={value.translate(_ENCODED)}" for name, value in values if value]
+    parts = [f"{name}={escape(value)}" for name, value in values if value]
     for name, many in (("CONSEQUENCE", annotation.consequence), ("KNOWLEDGE", annotation.knowledge)):
         if many:
-            parts.append(f"{name}={','.join(value.translate(_ENCODED) for value in many)}")
+            parts.append(f"{name}={','.join(escape(value) for value in many)}")
     flags = (
         ("HOTSPOT", annotation.is_hotspot),
         ("CHIP", annotation.is_chip_gene),
@@ -162,7 +160,4 @@ def write_annotated(path: Path, sites: Sites, annotations: list[Annotation]) -> 
     """
     lines = _header(sites.header)
     lines += [_line(record, annotation) for record, annotation in zip(sites.records, annotations, strict=True)]
-    with BgzfWriter(path) as writer:
-        writer.write(("\n".join(lines) + "\n").encode())
-    with atomic_path(path.with_name(path.name + ".tbi")) as temporary:
-        pysam.tabix_index(str(path), preset="vcf", force=True, index=str(temporary))
+    write_indexed(path, lines, "vcf")

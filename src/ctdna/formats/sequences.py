@@ -1,15 +1,12 @@
-"""Reference sequences: digests of a FASTA, a copy under the kit's names, bases at random."""
+"""Digests of the sequences in a FASTA, plain or compressed, and a copy under other names."""
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import pysam
 from isal import igzip
-from pysam.utils import SamtoolsError
 
 from ctdna.formats.bgzf import open_input
 from ctdna.model.errors import InputError
@@ -95,36 +92,3 @@ def _check_bases(source: Path, number: int, line: bytes, running: _Running | Non
     if wrong:
         what = f"found {chr(min(wrong))!r} among the bases of {running.name}"
         raise InputError(source, f"line {number}", what, _HINT)
-
-
-class Sequences:
-    """An open FASTA with its contigs."""
-
-    def __init__(self, fasta: pysam.FastaFile) -> None:
-        """Take the open file."""
-        self._fasta = fasta
-        self.lengths: dict[str, int] = dict(zip(fasta.references, fasta.lengths, strict=True))
-
-    def fetch(self, contig: str, start0: int, end0: int) -> str:
-        """Return the bases of `[start0, end0)` in upper case."""
-        return str(self._fasta.fetch(contig, start0, end0)).upper()
-
-
-@contextmanager
-def open_sequences(path: Path) -> Iterator[Sequences]:
-    """Yield the FASTA opened for random access; an index that is absent is made for this time only.
-
-    Raises:
-        InputError: the file cannot be read or indexed.
-    """
-    open_input(path).close()
-    with ExitStack() as stack:
-        index = Path(f"{path}.fai")
-        try:
-            if not index.is_file():
-                index = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "index.fai"
-                pysam.faidx(str(path), "--fai-idx", str(index))
-            fasta = stack.enter_context(pysam.FastaFile(str(path), filepath_index=str(index)))
-        except (OSError, ValueError, SamtoolsError) as error:
-            raise InputError(path, "", "is no FASTA that can be indexed", f"{_HINT} (bgzip)") from error
-        yield Sequences(fasta)

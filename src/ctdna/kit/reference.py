@@ -13,17 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import pysam
-from pysam.utils import SamtoolsError
-
 from ctdna.formats.atomic import writable_error
 from ctdna.formats.documents import read_json, write_json
+from ctdna.formats.fasta import Reference, index_fasta
 from ctdna.formats.kit_tables import read_contigs
 from ctdna.formats.sequences import SequenceDigest, copy_fasta
 from ctdna.kit.load import LoadedKit
 from ctdna.model.annotation import ContigPlace
 from ctdna.model.base import Frozen
 from ctdna.model.errors import DefinitionError, InputError, ProgramError
+from ctdna.stages.annotation.genome import Genome
 
 Form = Literal["genome", "slices"]
 FASTA = "reference.fa"
@@ -135,7 +134,7 @@ def add_reference(kit: LoadedKit, fasta: Path, store: Path | None = None) -> Pat
             digests = copy_fasta(fasta, lambda name: _alias(places, name), target)
         form = _match(forms, fasta, digests)
         if not (root / form.name).exists():
-            _index(work / FASTA, kit.definition.align.aligner, fasta)
+            _index(work / FASTA, kit.definition.align.aligner)
             _describe(work, form, digests)
             _publish(work, root / form.name)
     return _checked(root / form.name, form)
@@ -166,12 +165,8 @@ def _publish(work: Path, final: Path) -> None:
             raise
 
 
-def _index(fasta: Path, aligner: str, source: Path) -> None:
-    try:
-        pysam.faidx(str(fasta))
-    except SamtoolsError as error:
-        what = "cannot be indexed: within a sequence, all lines but the last must be equally long"
-        raise InputError(source, "", what, "write the FASTA again, as `samtools faidx` accepts it") from error
+def _index(fasta: Path, aligner: str) -> None:
+    index_fasta(fasta)
     if aligner != "bwa":
         raise ProgramError(None, aligner, "no index can be built for this aligner", "the kit must name `bwa`")
     program = shutil.which("bwa")
@@ -213,6 +208,16 @@ def _checked(folder: Path, form: KitReference) -> Path:
     return fasta
 
 
+def stored_fasta(form: KitReference, store: Path | None = None) -> Path | None:
+    """Return the stored FASTA of one form of a kit's reference, checked; None where it was not added.
+
+    Raises:
+        DefinitionError: the stored one is damaged or not the kit's.
+    """
+    folder = (store or store_root()) / form.name
+    return _checked(folder, form) if folder.is_dir() else None
+
+
 def resolve_reference(kit: LoadedKit, store: Path | None = None) -> Path:
     """Return the FASTA of the kit's reference, indexed; one that ships with the kit is added on first use.
 
@@ -223,16 +228,25 @@ def resolve_reference(kit: LoadedKit, store: Path | None = None) -> Path:
         DefinitionError: the stored one is damaged or not the kit's.
         ProgramError: the aligner that builds the index is missing or failed.
     """
-    root = store or store_root()
     for form in kit_references(kit):
-        if (root / form.name).is_dir():
-            return _checked(root / form.name, form)
+        path = stored_fasta(form, store)
+        if path is not None:
+            return path
     wanted = kit.definition.reference
     if wanted.fasta is not None:
         return add_reference(kit, kit.path(wanted.fasta), store)
     what = f"reference {wanted.name} ({wanted.assembly}) of kit {kit.address} was not added on this machine"
     hint = f"run `ctdna reference add GENOME.fa --kit {kit.address}` once"
     raise InputError(None, "", what, hint)
+
+
+def genome_of(reference: Reference, places: tuple[ContigPlace, ...]) -> Genome:
+    """Return access by genome coordinates to an open reference whose contigs lie at these places."""
+
+    def fetch(contig: str, start0: int, end0: int) -> str:
+        return reference.fetch(contig, start0, end0).tobytes().decode()
+
+    return Genome(fetch, places)
 
 
 def stored_references(store: Path | None = None) -> list[StoredReference]:

@@ -1,0 +1,88 @@
+"""`ctdna kit`: the kit versions on this machine."""
+
+import click
+
+_ADDRESS = click.argument("address", metavar="NAME@VERSION")
+
+
+@click.group("kit")
+def command() -> None:
+    """Show and check kit versions.
+
+    Kits are searched in the folders that CTDNA_KITS lists, then among those that ship with ctdna. A kit version lies
+    in `<folder>/<name>/<version>/kit.yaml`.
+    """
+
+
+@command.command("list")
+def list_kits() -> None:
+    """List every known kit version: address, status, title."""
+    from ctdna.kit.load import known_kits, read_kit
+    from ctdna.model.errors import DefinitionError
+
+    for address, folder in known_kits().items():
+        try:
+            definition = read_kit(folder).definition
+        except DefinitionError as error:
+            click.echo(f"{address}\tdamaged\t{error}")
+        else:
+            click.echo(f"{address}\t{definition.status}\t{definition.title.en}")
+
+
+@command.command("show")
+@_ADDRESS
+def show(address: str) -> None:
+    """Print the definition of a kit version as JSON, with its digest and folder."""
+    from ctdna.formats.documents import dump_json
+    from ctdna.kit.load import load_kit
+
+    loaded = load_kit(address)
+    document = loaded.definition.model_dump(mode="json")
+    click.echo(dump_json({"digest": loaded.digest, "folder": str(loaded.folder), "definition": document}), nl=False)
+
+
+@command.command("validate")
+@_ADDRESS
+def validate(address: str) -> int:
+    """Check a kit version as a whole; leaves with 3 where something is wrong.
+
+    Every file is read and compared: panel and hotspots with the contigs, transcripts with their reading frame, bases
+    with the reference where it is at hand, thresholds with the figures that quality control knows, read structures,
+    knowledge, controls, lock.
+    """
+    from ctdna.kit.load import load_kit
+    from ctdna.kit.validate import validate_kit
+    from ctdna.model.errors import EXIT_DEFINITION, EXIT_DONE
+
+    loaded = load_kit(address)
+    found = validate_kit(loaded)
+    for problem in found.problems:
+        click.echo(f"wrong: {problem}")
+    for note in found.notes:
+        click.echo(f"note: {note}")
+    click.echo(
+        f"{address}: {'valid' if not found.problems else f'{len(found.problems)} wrong'}; digest {loaded.digest}"
+    )
+    return EXIT_DEFINITION if found.problems else EXIT_DONE
+
+
+@command.command("lock")
+@_ADDRESS
+@click.option("--renew", is_flag=True, help="Replace the lock of a version that is still in development.")
+def lock(address: str, renew: bool) -> None:
+    """Write `kit.lock` over the kit's files; from then on, any changed byte is refused.
+
+    Lock a version before its status becomes investigational or released. A locked version is never edited: make the
+    next version. Only while its status is development may the lock be renewed.
+    """
+    from ctdna.kit.document import read_definition
+    from ctdna.kit.load import kit_folder
+    from ctdna.kit.lock import LOCK, write_lock
+    from ctdna.model.errors import DefinitionError
+
+    folder = kit_folder(address)
+    status = read_definition(folder / "kit.yaml").status
+    if (folder / LOCK).exists() and not (renew and status == "development"):
+        hint = "make the next version" if status != "development" else "give --renew to lock it anew"
+        raise DefinitionError(folder / LOCK, "", f"kit {address} ({status}) is locked already", hint)
+    click.echo(f"{address}: locked, digest {write_lock(folder)}")
