@@ -4,6 +4,7 @@ Stage outputs appear under their final names only when they are whole, and a rul
 folder itself tells the state, for a run on this machine as on a cluster, and after any interruption.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -53,7 +54,7 @@ _TYPICAL_SECONDS = {
     "report": 4.0,
 }
 _ERROR = "ctdna: error "
-_WARNING = "ctdna: warning: "
+_WARNING = re.compile(r"ctdna(?: \w+)*: warning: (.*)")
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,9 @@ def read_progress(folder: Path, samples: tuple[str, ...]) -> Progress:
         log = _log_path(folder, stage, sample)
         lines = _log_lines(log)
         warnings += [
-            f"{sample or 'run'}, {PLAIN_WORDS[stage]}: {line.removeprefix(_WARNING)}"
+            f"{sample or 'run'}, {PLAIN_WORDS[stage]}: {match.group(1)}"
             for line in lines
-            if line.startswith(_WARNING)
+            if (match := _WARNING.match(line)) is not None
         ]
         failure = _failure(stage, sample, lines)
         state: State = "waiting"

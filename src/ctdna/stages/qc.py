@@ -38,7 +38,7 @@ class SampleEvidence(NamedTuple):
     """What the earlier stages left of one sample."""
 
     metrics: dict[str, StageMetrics]
-    """By stage; `demultiplex` holds this sample's own counts."""
+    """By stage; `demultiplex` is the whole run's."""
     panel: tuple[PanelTarget, ...]
     depth: PanelDepth
     n_reads: int
@@ -81,7 +81,7 @@ def _sample_values(sample: Sample, evidence: SampleEvidence, dirt: Contamination
     median = float(np.median(evidence.depth.depth)) if len(evidence.depth.depth) else None
     return {
         "raw_read_pairs": float(extract.n_in),
-        "q30_fraction": extract.values.get("q30_fraction"),
+        "q30_fraction": _fraction(evidence.metrics["demultiplex"], f"sample.{sample.sample_id}.q30_percent"),
         "mapped_fraction": _share(align.counts["mapped"], align.n_in),
         "on_target_fraction": _share(evidence.n_on_target, evidence.n_reads),
         "mean_family_size": _share(n_copies, n_families),
@@ -181,11 +181,20 @@ def identity_pairs(
     return tuple(pairs)
 
 
-class RunEvidence(NamedTuple):
-    """What demultiplexing and InterOp tell of the run."""
+def _fraction(metrics: StageMetrics, name: str) -> float | None:
+    percent = metrics.values.get(name)
+    return None if percent is None else percent / 100
 
-    values: dict[str, float | None]
-    """By the names of `RUN_FIGURES`."""
+
+def run_values(demultiplex: StageMetrics) -> dict[str, float | None]:
+    """Return the run's figures by the names of `RUN_FIGURES`; None where the run folder does not tell."""
+    return {
+        "pf_fraction": _fraction(demultiplex, "passing_percent"),
+        "q30_fraction": _fraction(demultiplex, "q30_percent"),
+        "undetermined_fraction": _fraction(demultiplex, "undetermined_percent"),
+        "index_hopping_fraction": _fraction(demultiplex, "index_hopping_percent"),
+        "phix_error_fraction": _fraction(demultiplex, "phix_error_percent"),
+    }
 
 
 def _swap_reason(sample_id: str, pairs: tuple[IdentityPair, ...]) -> Text | None:
@@ -244,7 +253,7 @@ def _sample_verdict(document: SampleQc, swap: Text | None, run_reasons: tuple[Te
 
 
 def run_qc(
-    manifest: RunManifest, documents: dict[str, SampleQc], evidence: RunEvidence, kit: KitDefinition, kit_digest: str
+    manifest: RunManifest, documents: dict[str, SampleQc], demultiplex: StageMetrics, kit: KitDefinition, digest: str
 ) -> RunQc:
     """Return the quality control of the run: its figures, its controls, its samples' last verdicts and identities.
 
@@ -255,7 +264,7 @@ def run_qc(
         DefinitionError: the kit limits a figure that does not exist.
     """
     check_thresholds(kit.qc.run, RUN_FIGURES, f"{kit.name}@{kit.version}")
-    figures = judge(evidence.values, RUN_FIGURES, kit.qc.run, None)
+    figures = judge(run_values(demultiplex), RUN_FIGURES, kit.qc.run, None)
     blanks = tuple(item.no_template for item in documents.values() if item.no_template is not None)
     pairs = identity_pairs(manifest.samples, documents, _identity_limit(kit.qc.sample))
     reasons = _run_reasons(documents, blanks, figures)
@@ -264,7 +273,7 @@ def run_qc(
         schema_version=1,
         run_id=manifest.run_id,
         kit=manifest.kit,
-        kit_digest=kit_digest,
+        kit_digest=digest,
         verdict="fail" if reasons else worst(statuses),
         figures=figures,
         samples=tuple(
