@@ -92,7 +92,11 @@ def correct_pair(data: Bytes, fields: RecordFields, r1: Int, r2: Int, rules: Int
         if end1 > pos1 and end2 > pos2 and consumes_query(code1) and consumes_query(code2):
             for pos in range(max(pos1, pos2), min(end1, end2)):
                 outcome = _correct_base(data, fields, r1, k1 + pos - pos1, r2, k2 + pos - pos2, rules)
-                compared, changed1, changed2 = compared + (outcome & 1), changed1 + (outcome >> 1 & 1), changed2 + (outcome >> 2)
+                compared, changed1, changed2 = (
+                    compared + (outcome & 1),
+                    changed1 + (outcome >> 1 & 1),
+                    changed2 + (outcome >> 2),
+                )
         if end1 <= end2:
             k1, pos1, i1 = k1 + (size1 if consumes_query(code1) else 0), end1, i1 + 1
         else:

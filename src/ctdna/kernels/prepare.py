@@ -236,7 +236,9 @@ def trim_point(data: Bytes, quals_at: Int, n: Int, is_reverse: Int, limit: Int) 
 
 
 @kernel
-def usable_length(data: Bytes, fields: RecordFields, i: Int, overhang: Int, limits: tuple[Int, Int], codes: Bytes) -> Int:
+def usable_length(
+    data: Bytes, fields: RecordFields, i: Int, overhang: Int, limits: tuple[Int, Int], codes: Bytes
+) -> Int:
     """Return how many bases of record i, from its first sequenced one, may vote; 0 where none may.
 
     `limits` is (lowest quality that votes, 1 to trim the tail by that quality). The last base left is never N.

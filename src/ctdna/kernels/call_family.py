@@ -1,0 +1,378 @@
+"""Families of raw reads to consensus records, simplex or duplex."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctdna.kernels import family as fam
+from ctdna.kernels.consensus import Strands, VoteLimits, new_strands
+from ctdna.kernels.consensus_write import (
+    Identity,
+    Output,
+    close_record,
+    new_output,
+    open_record,
+    put_depths,
+    put_int,
+    put_per_base,
+    put_rate,
+    put_strand_read,
+    put_text,
+    record_bound,
+)
+from ctdna.kernels.duplex import BOTH, NEITHER, ONLY_B, combine
+from ctdna.kernels.family import (
+    Family,
+    Input,
+    Tally,
+    cap_reads,
+    correct_overlaps,
+    count_open,
+    keep_majority,
+    match_mates,
+    measure,
+    new_family,
+    new_tally,
+    reject_open,
+    vote,
+)
+from ctdna.kernels.jit import kernel
+from ctdna.kernels.prepare import ReadTags
+from ctdna.kernels.umi_vote import OTHER_LENGTH, UmiVotes, add_umi, call_umi, clear_umis, new_umi_votes
+
+Int = int | np.int64
+Bytes = NDArray[np.uint8]
+CELL_BARCODES, COLLISION, FRAGMENT, NONE = fam.CELL_BARCODES, fam.COLLISION, fam.FRAGMENT, fam.NONE
+NOT_PRIMARY, ORPHAN, TOO_FEW_READS, USED = fam.NOT_PRIMARY, fam.ORPHAN, fam.TOO_FEW_READS, fam.USED
+UMI_LENGTHS, UMI_MIXED = fam.UMI_LENGTHS, fam.UMI_MIXED
+AB_R1, AB_R2, BA_R1, BA_R2, DUPLEX_R1, DUPLEX_R2 = range(6)
+FRAGMENT_SLOT = 0
+
+
+@kernel
+def find_molecules(data: Bytes, tags: ReadTags, is_duplex: Int) -> tuple[NDArray[np.int64], NDArray[np.int32], Int]:
+    """Return where runs of one molecule start (and n at the end), the bytes of MI that name it, and a bad record.
+
+    The molecule is the MI tag, for duplex without the strand `/A` or `/B` at its end. The bad record is the first
+    without it, -1 where there is none.
+    """
+    n = len(tags.mi_at)
+    n_id = np.zeros(n, np.int32)
+    starts = np.empty(n + 1, np.int64)
+    n_runs, bad = 0, np.int64(-1)
+    for i in range(n):
+        at, size = tags.mi_at[i], np.int64(tags.n_mi[i])
+        if is_duplex:
+            is_strand = size > 2 and data[at + size - 2] == 47 and 65 <= data[at + size - 1] <= 66
+            size = size - 2 if is_strand else np.int64(0)
+        if size == 0 and bad < 0:
+            bad = np.int64(i)
+        n_id[i] = size
+        is_same = i > 0 and n_id[i] == n_id[i - 1]
+        k = np.int64(0)
+        while is_same and k < size:
+            is_same = data[at + k] == data[tags.mi_at[i - 1] + k]
+            k += 1
+        if not is_same:
+            starts[n_runs] = i
+            n_runs += 1
+    starts[n_runs] = n
+    return starts[: n_runs + 1].copy(), n_id, bad
+
+
+@kernel
+def _begin(source: Input, first: Int, n: Int, family: Family, tally: Tally) -> None:
+    for k in range(n):
+        family.group[k], family.slot[k] = NONE, NONE
+        family.status[k] = NOT_PRIMARY if np.int64(source.fields.flag[first + k]) & 2304 else USED
+    match_mates(source, first, n, family)
+    if source.settings.overlap_rules >= 0:
+        correct_overlaps(source, first, n, family, tally)
+
+
+@kernel
+def _end(family: Family, n: Int, is_called: bool, tally: Tally) -> None:
+    """Count what became of the reads and of the molecule: its reason is the lowest of its reads' reasons."""
+    reason = np.int64(NOT_PRIMARY)
+    for k in range(n):
+        tally.reads[family.status[k]] += 1
+        reason = min(reason, np.int64(family.status[k]))
+    tally.molecules[USED if is_called else reason] += 1
+
+
+@kernel
+def _note(tally: Tally, problem: Int, record: Int) -> None:
+    if tally.problem[0] == 0:
+        tally.problem[0], tally.problem[1] = problem, record
+
+
+@kernel
+def _identity(source: Input, first: Int, n: Int, tally: Tally) -> Identity:
+    """Return molecule and cell barcode of a family; a second barcode is a problem."""
+    tags, found = source.tags, np.int64(-1)
+    for k in range(n):
+        i = first + k
+        if tags.n_cb[i] == 0:
+            continue
+        if found < 0:
+            found = i
+        is_same = tags.n_cb[i] == tags.n_cb[found]
+        j = np.int64(0)
+        while is_same and j < tags.n_cb[i]:
+            is_same = source.data[tags.cb_at[i] + j] == source.data[tags.cb_at[found] + j]
+            j += 1
+        if not is_same:
+            _note(tally, CELL_BARCODES, i)
+    at, n_cb = (tags.cb_at[found], np.int64(tags.n_cb[found])) if found >= 0 else (np.int64(-1), np.int64(0))
+    return Identity(tags.mi_at[first], np.int64(source.n_id[first]), at, n_cb)
+
+
+@kernel
+def _put_umi(
+    out: Output, source: Input, first: Int, n: Int, family: Family, slots: tuple[Int, Int], umis: UmiVotes, tally: Tally
+) -> None:
+    """Write RX: the consensus of the UMIs of the reads that voted in either slot, those of the second turned round."""
+    clear_umis(umis)
+    last = np.int64(first)
+    for turn in range(2):
+        for k in range(n):
+            i = first + k
+            if family.slot[k] == slots[turn] and family.status[k] == USED and source.tags.rx_at[i] >= 0:
+                add_umi(umis, source.data, source.tags.rx_at[i], np.int64(source.tags.n_rx[i]), turn == 1)
+                last = i
+    size = call_umi(umis)
+    if size >= 0:
+        put_text(out, 82, 88, umis.text, 0, size)
+    elif size < -1:
+        _note(tally, UMI_LENGTHS if size == OTHER_LENGTH else UMI_MIXED, last)
+
+
+@kernel
+def _vote_limits(source: Input, min_reads: Int) -> VoteLimits:
+    settings = source.settings
+    return VoteLimits(np.int64(min_reads), settings.min_consensus_quality, settings.min_input_quality)
+
+
+@kernel
+def _call_end(source: Input, first: Int, n: Int, family: Family, strands: Strands, slot: Int, tally: Tally) -> bool:
+    """Make the simplex consensus of one end (fragment, R1 or R2) in its slot; return whether there is one."""
+    least = source.settings.min_total
+    if count_open(family, n, slot) < least:
+        reject_open(family, n, slot, TOO_FEW_READS)
+        return False
+    measure(source, first, n, family, slot, tally)
+    keep_majority(source, first, n, family, slot)
+    n_open = count_open(family, n, slot)
+    if n_open == 0 or n_open < least:
+        reject_open(family, n, slot, TOO_FEW_READS)
+        return False
+    cap_reads(source, first, n, family, slot)
+    return bool(vote(source, first, n, family, strands, slot, _vote_limits(source, least)) > 0)
+
+
+@kernel
+def call_simplex(
+    source: Input, first: Int, n: Int, family: Family, strands: Strands, out: Output, umis: UmiVotes, tally: Tally
+) -> None:
+    """Write the consensus of one family without regard to strand: a fragment's, then R1 and R2 of its pairs."""
+    _begin(source, first, n, family, tally)
+    for k in range(n):
+        flag = np.int64(source.fields.flag[first + k])
+        family.group[k] = 0 if flag & 1 == 0 else (1 if flag & 64 else 2)
+        family.slot[k] = family.group[k]
+    who = _identity(source, first, n, tally)
+    is_called = np.array([False, False, False])
+    for slot in range(3):
+        is_called[slot] = _call_end(source, first, n, family, strands, slot, tally)
+    if is_called[1] != is_called[2]:
+        reject_open(family, n, 1 if is_called[1] else 2, ORPHAN)
+        is_called[1], is_called[2] = False, False
+    for slot in range(3):
+        if is_called[slot]:
+            open_record(out, source.data, who, (4, 77, 141)[slot], strands, slot)
+            _put_umi(out, source, first, n, family, (np.int64(slot), np.int64(-1)), umis, tally)
+            put_depths(out, 99, strands, slot)
+            put_per_base(out, 99, strands, slot)
+            close_record(out)
+    _end(family, n, is_called[0] or is_called[1], tally)
+
+
+@kernel
+def _assign_strands(source: Input, first: Int, n: Int, family: Family) -> tuple[Int, Int]:
+    """Give paired reads their slots and groups, reject the others; return the R1 of the first and second strand.
+
+    The first strand is /A where it has paired reads, or else /B.
+    """
+    has_a = False
+    for k in range(n):
+        if family.status[k] == USED and np.int64(source.fields.flag[first + k]) & 1 == 0:
+            family.status[k] = FRAGMENT
+        i = first + k
+        has_a |= family.status[k] == USED and source.data[source.tags.mi_at[i] + np.int64(source.n_id[i]) + 1] == 65
+    n_first, n_second = np.int64(0), np.int64(0)
+    for k in range(n):
+        if family.status[k] != USED:
+            continue
+        i = first + k
+        is_b = source.data[source.tags.mi_at[i] + np.int64(source.n_id[i]) + 1] == 66
+        is_second = 1 if is_b and has_a else 0
+        is_r1 = np.int64(source.fields.flag[i]) & 64 != 0
+        family.slot[k] = 2 * is_second + (0 if is_r1 else 1)
+        family.group[k] = is_second if is_r1 else 1 - is_second
+        if is_r1:
+            n_first, n_second = n_first + 1 - is_second, n_second + is_second
+    return n_first, n_second
+
+
+@kernel
+def _is_enough(source: Input, one: Int, other: Int) -> bool:
+    settings, major, minor = source.settings, max(one, other), min(one, other)
+    return bool(major + minor >= settings.min_total and major >= settings.min_major and minor >= settings.min_minor)
+
+
+@kernel
+def _is_one_strand(source: Input, first: Int, n: Int, family: Family, group: Int) -> bool:
+    """Return whether the open reads of a group all lie on the same strand of the reference."""
+    seen = np.int64(-1)
+    for k in range(n):
+        if family.group[k] == group and family.status[k] == USED:
+            strand = np.int64(source.fields.flag[first + k]) & 16
+            if seen >= 0 and strand != seen:
+                return False
+            seen = strand
+    return True
+
+
+@kernel
+def _depth(strands: Strands, slot: Int) -> Int:
+    most = np.int64(0)
+    for i in range(strands.lengths[slot]):
+        most = max(most, np.int64(strands.depths[slot, i]))
+    return most
+
+
+@kernel
+def _combine_end(source: Input, strands: Strands, a: Int, b: Int, target: Int) -> tuple[Int, Int, Int]:
+    """Make a duplex read; return the slots of its first and second strand (-1: none), and 0, or why there is none."""
+    kind = combine(strands, a, b, target)
+    if kind == NEITHER:
+        return np.int64(-1), np.int64(-1), np.int64(ORPHAN)
+    one = np.int64(b if kind == ONLY_B else a)
+    other = np.int64(b if kind == BOTH else -1)
+    for i in range(strands.lengths[target]):
+        if strands.quals[target, i] < source.settings.min_consensus_quality:
+            strands.codes[target, i], strands.quals[target, i] = 4, 2
+    is_enough = _is_enough(source, _depth(strands, one), _depth(strands, other) if other >= 0 else np.int64(0))
+    return one, other, np.int64(0 if is_enough else TOO_FEW_READS)
+
+
+@kernel
+def _put_duplex(out: Output, strands: Strands, one: Int, other: Int, target: Int) -> None:
+    put_depths(out, 99, strands, target)
+    put_depths(out, 97, strands, one)
+    if other >= 0:
+        put_depths(out, 98, strands, other)
+    else:
+        put_int(out, 98, 68, 0)
+        put_int(out, 98, 77, 0)
+        put_rate(out, 98, 69, 0, 0)
+    put_per_base(out, 97, strands, one)
+    put_strand_read(out, 97, strands, one)
+    if other >= 0:
+        put_per_base(out, 98, strands, other)
+        put_strand_read(out, 98, strands, other)
+
+
+@kernel
+def _duplex_reason(
+    source: Input, first: Int, n: Int, family: Family, strands: Strands, tally: Tally, molecule: Int
+) -> Int:
+    """Vote on the four strand and end slots; return 0, or why the molecule has no consensus."""
+    n_first, n_second = _assign_strands(source, first, n, family)
+    tally.sizes[molecule, 0], tally.sizes[molecule, 1] = n_first, n_second
+    if not _is_enough(source, n_first, n_second):
+        return np.int64(TOO_FEW_READS)
+    if not _is_one_strand(source, first, n, family, 0) or not _is_one_strand(source, first, n, family, 1):
+        return np.int64(COLLISION)
+    for group in range(2):
+        measure(source, first, n, family, group, tally)
+        keep_majority(source, first, n, family, group)
+    limits = VoteLimits(np.int64(1), np.int64(2), source.settings.min_input_quality)
+    for slot in range(4):
+        cap_reads(source, first, n, family, slot)
+        vote(source, first, n, family, strands, slot, limits)
+    return np.int64(0)
+
+
+@kernel
+def call_duplex(
+    source: Input, first: Int, n: Int, family: Family, strands: Strands, out: Output, umis: UmiVotes, tally: Tally,
+    molecule: Int,
+) -> None:  # fmt: skip
+    """Write the duplex consensus pair of one molecule, or note why it has none."""
+    _begin(source, first, n, family, tally)
+    reason = _duplex_reason(source, first, n, family, strands, tally, molecule)
+    one1, other1, one2, other2 = np.int64(-1), np.int64(-1), np.int64(-1), np.int64(-1)
+    if reason == 0:
+        one1, other1, reason1 = _combine_end(source, strands, AB_R1, BA_R2, DUPLEX_R1)
+        one2, other2, reason2 = _combine_end(source, strands, AB_R2, BA_R1, DUPLEX_R2)
+        reason = max(reason1, reason2)
+    if reason != 0:
+        reject_open(family, n, 0, reason)
+        reject_open(family, n, 1, reason)
+        _end(family, n, False, tally)
+        return
+    who = _identity(source, first, n, tally)
+    open_record(out, source.data, who, 77, strands, DUPLEX_R1)
+    _put_umi(out, source, first, n, family, (np.int64(AB_R1), np.int64(BA_R2)), umis, tally)
+    _put_duplex(out, strands, one1, other1, DUPLEX_R1)
+    close_record(out)
+    open_record(out, source.data, who, 141, strands, DUPLEX_R2)
+    _put_umi(out, source, first, n, family, (np.int64(AB_R2), np.int64(BA_R1)), umis, tally)
+    _put_duplex(out, strands, one2, other2, DUPLEX_R2)
+    close_record(out)
+    _end(family, n, True, tally)
+
+
+@kernel
+def _sizes(source: Input, starts: NDArray[np.int64], low: Int, high: Int, n_prefix: Int) -> NDArray[np.int64]:
+    """Return the largest family (reads, operations), longest read, CIGAR and UMI, and a bound of the output."""
+    most = np.zeros(6, np.int64)
+    for m in range(low, high):
+        longest, n_tags, n_ops = np.int64(0), np.int64(0), np.int64(0)
+        for i in range(starts[m], starts[m + 1]):
+            longest = max(longest, np.int64(source.fields.n_bases[i]))
+            n_tags = max(n_tags, np.int64(source.tags.n_rx[i]) + np.int64(source.tags.n_cb[i]))
+            n_ops += np.int64(source.fields.n_cigar[i])
+            most[3] = max(most[3], np.int64(source.fields.n_cigar[i]))
+            if source.tags.mc_at[i] >= 0:
+                most[3] = max(most[3], (source.fields.tags_end[i] - source.tags.mc_at[i]) >> 1)
+        most[0] = max(most[0], starts[m + 1] - starts[m])
+        most[1] = max(most[1], n_ops)
+        most[2], most[4] = max(most[2], longest), max(most[4], n_tags)
+        most[5] += 3 * record_bound(longest, n_prefix + 2 + np.int64(source.n_id[starts[m]]), n_tags)
+    return most
+
+
+@kernel
+def call_families(
+    source: Input, starts: NDArray[np.int64], low: Int, high: Int, prefix: Bytes, read_group: Bytes
+) -> tuple[Bytes, Int, Tally]:
+    """Return the consensus records of families low to high - 1 as bytes, their number, and the counts.
+
+    Mates' overlaps are corrected within `source.data` itself.
+    """
+    most = _sizes(source, starts, low, high, len(prefix))
+    family = new_family(most[0], most[1], most[3])
+    strands, umis = new_strands(most[2]), new_umi_votes(most[4])
+    out, tally = new_output(most[5], prefix, read_group), new_tally(high - low)
+    for m in range(low, high):
+        first, n = starts[m], starts[m + 1] - starts[m]
+        if source.settings.is_duplex:
+            call_duplex(source, first, n, family, strands, out, umis, tally, m - low)
+        else:
+            call_simplex(source, first, n, family, strands, out, umis, tally)
+            n_templates = np.int64(0)
+            for k in range(n):
+                n_templates += family.group[k] < 2 and family.status[k] != NOT_PRIMARY
+            tally.sizes[m - low, 0] = n_templates
+    return out.data[: out.state[0]].copy(), out.state[1], tally

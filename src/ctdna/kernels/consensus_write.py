@@ -1,0 +1,196 @@
+"""Consensus reads as raw BAM records, unmapped, with their tags."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctdna.kernels.consensus import Strands
+from ctdna.kernels.jit import kernel
+
+Int = int | np.int64
+Bytes = NDArray[np.uint8]
+_NIBBLE_OF_CODE = np.array([1, 2, 4, 8, 15], dtype=np.uint8)
+_LETTER_OF_CODE = np.frombuffer(b"ACGTN", dtype=np.uint8).copy()
+_UNPLACED_BIN = 4680
+MAX_NAME = 254
+
+
+class Output(NamedTuple):
+    """Records being written."""
+
+    data: Bytes
+    state: NDArray[np.int64]
+    """Bytes written; records written; start of the open record."""
+    float_box: NDArray[np.float32]
+    """One number, and its four bytes in `float_bytes`."""
+    float_bytes: Bytes
+    prefix: Bytes
+    """Read names begin with it and a colon."""
+    read_group: Bytes
+
+
+class Identity(NamedTuple):
+    """What names a molecule: places in the raw data."""
+
+    mi_at: Int
+    n_mi: Int
+    cb_at: Int
+    n_cb: Int
+
+
+@kernel
+def new_output(n_bytes: Int, prefix: Bytes, read_group: Bytes) -> Output:
+    """Return room for so many bytes of records."""
+    box = np.zeros(1, np.float32)
+    return Output(np.empty(n_bytes, np.uint8), np.zeros(3, np.int64), box, box.view(np.uint8), prefix, read_group)
+
+
+@kernel
+def put(out: Output, value: Int, n_bytes: Int) -> None:
+    """Write a whole number in so many bytes, little-endian."""
+    at = out.state[0]
+    for k in range(n_bytes):
+        out.data[at + k] = (np.int64(value) >> (8 * k)) & 255
+    out.state[0] = at + n_bytes
+
+
+@kernel
+def put_bytes(out: Output, source: Bytes, at: Int, n: Int) -> None:
+    """Copy n bytes of `source` from `at` on."""
+    to = out.state[0]
+    out.data[to : to + n] = source[at : at + n]
+    out.state[0] = to + n
+
+
+@kernel
+def put_tag(out: Output, a: Int, b: Int, kind: Int) -> None:
+    """Write a tag's two letters and its type letter."""
+    put(out, a | b << 8 | kind << 16, 3)
+
+
+@kernel
+def put_text(out: Output, a: Int, b: Int, source: Bytes, at: Int, n: Int) -> None:
+    """Write a text tag."""
+    put_tag(out, a, b, 90)
+    put_bytes(out, source, at, n)
+    put(out, 0, 1)
+
+
+@kernel
+def put_int(out: Output, a: Int, b: Int, value: Int) -> None:
+    """Write a whole-number tag (type `i`)."""
+    put_tag(out, a, b, 105)
+    put(out, value, 4)
+
+
+@kernel
+def put_rate(out: Output, a: Int, b: Int, part: Int, whole: Int) -> None:
+    """Write a fraction as a tag of type `f`; 0 where the whole is 0."""
+    put_tag(out, a, b, 102)
+    out.float_box[0] = np.float32(part) / np.float32(whole) if whole > 0 else np.float32(0)
+    put_bytes(out, out.float_bytes, 0, 4)
+
+
+@kernel
+def put_shorts(out: Output, a: Int, b: Int, values: NDArray[np.int32], n: Int) -> None:
+    """Write an array tag of signed 16-bit numbers."""
+    put_tag(out, a, b, 66)
+    put(out, 115, 1)
+    put(out, n, 4)
+    at = out.state[0]
+    for i in range(n):
+        value = np.int64(values[i])
+        out.data[at + 2 * i], out.data[at + 2 * i + 1] = value & 255, value >> 8 & 255
+    out.state[0] = at + 2 * n
+
+
+@kernel
+def put_letters(out: Output, a: Int, b: Int, codes: Bytes, n: Int, table: Bytes, plus: Int) -> None:
+    """Write a text tag of n letters: each byte through the table (empty: as it is) plus a number."""
+    put_tag(out, a, b, 90)
+    at = out.state[0]
+    for i in range(n):
+        value = np.int64(codes[i])
+        out.data[at + i] = (np.int64(table[value]) if len(table) else value) + plus
+    out.state[0] = at + n
+    put(out, 0, 1)
+
+
+@kernel
+def open_record(out: Output, source: Bytes, who: Identity, flag: Int, strands: Strands, slot: Int) -> None:
+    """Begin an unmapped record: name `<prefix>:<molecule>`, flag, bases and qualities of a slot, tags RG and MI."""
+    n, n_name = strands.lengths[slot], len(out.prefix) + 2 + who.n_mi
+    out.state[2] = out.state[0]
+    put(out, 0, 4)
+    put(out, -1, 4)
+    put(out, -1, 4)
+    put(out, n_name | _UNPLACED_BIN << 16, 4)
+    put(out, flag << 16, 4)
+    put(out, n, 4)
+    put(out, -1, 4)
+    put(out, -1, 4)
+    put(out, 0, 4)
+    put_bytes(out, out.prefix, 0, len(out.prefix))
+    put(out, 58, 1)
+    put_bytes(out, source, who.mi_at, who.n_mi)
+    put(out, 0, 1)
+    at = out.state[0]
+    for i in range(0, n - 1, 2):
+        high, low = _NIBBLE_OF_CODE[strands.codes[slot, i]], _NIBBLE_OF_CODE[strands.codes[slot, i + 1]]
+        out.data[at + (i >> 1)] = np.int64(high) << 4 | np.int64(low)
+    if n & 1:
+        out.data[at + (n >> 1)] = np.int64(_NIBBLE_OF_CODE[strands.codes[slot, n - 1]]) << 4
+    at += (n + 1) >> 1
+    out.data[at : at + n] = strands.quals[slot, :n]
+    out.state[0] = at + n
+    put_text(out, 82, 71, out.read_group, 0, len(out.read_group))
+    put_text(out, 77, 73, source, who.mi_at, who.n_mi)
+    if who.n_cb > 0:
+        put_text(out, 67, 66, source, who.cb_at, who.n_cb)
+
+
+@kernel
+def close_record(out: Output) -> None:
+    """End the open record: write its size."""
+    size = out.state[0] - out.state[2] - 4
+    for k in range(4):
+        out.data[out.state[2] + k] = (size >> (8 * k)) & 255
+    out.state[1] += 1
+
+
+@kernel
+def put_depths(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
+    """Write the tags `?D`, `?M`, `?E` of a slot: greatest and least depth, error rate."""
+    n = strands.lengths[slot]
+    most, least = np.int64(0), np.int64(1) << 40
+    depth, errors = np.int64(0), np.int64(0)
+    for i in range(n):
+        most, least = max(most, np.int64(strands.depths[slot, i])), min(least, np.int64(strands.depths[slot, i]))
+        depth += np.int64(strands.depths[slot, i])
+        errors += np.int64(strands.errors[slot, i])
+    put_int(out, letter, 68, most)
+    put_int(out, letter, 77, least if n > 0 else np.int64(0))
+    put_rate(out, letter, 69, errors, depth)
+
+
+@kernel
+def put_per_base(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
+    """Write the tags `?d` and `?e` of a slot: depth and errors by position."""
+    n = strands.lengths[slot]
+    put_shorts(out, letter, 100, strands.depths[slot], n)
+    put_shorts(out, letter, 101, strands.errors[slot], n)
+
+
+@kernel
+def put_strand_read(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
+    """Write the tags `?c` and `?q` of a slot: its bases and its qualities as text."""
+    n = strands.lengths[slot]
+    put_letters(out, letter, 99, strands.codes[slot], n, _LETTER_OF_CODE, 0)
+    put_letters(out, letter, 113, strands.quals[slot], n, _LETTER_OF_CODE[:0], 33)
+
+
+@kernel
+def record_bound(n_bases: Int, n_name: Int, n_tags: Int) -> Int:
+    """Return bytes that no consensus record of so many bases, name letters and UMI and barcode letters exceeds."""
+    return 400 + 2 * n_name + n_tags + 20 * n_bases

@@ -1,0 +1,81 @@
+"""Two single-strand consensus reads to one duplex read."""
+
+import numpy as np
+
+from ctdna.kernels.consensus import MAX_DEPTH, MAX_PHRED, MIN_PHRED, N, NO_CALL_QUALITY, Strands
+from ctdna.kernels.jit import kernel
+
+Int = int | np.int64
+BOTH, ONLY_A, ONLY_B, NEITHER = range(4)
+
+
+@kernel
+def combine_base(a: Int, qa: Int, b: Int, qb: Int) -> tuple[Int, Int, Int]:
+    """Return the duplex base, its quality, and the base before masking, from two strands' bases and qualities.
+
+    Agreeing: qualities add, at most 93. Differing: the better base with the difference. A difference of 2 or less, or
+    N on either strand: N.
+    """
+    if a == b:
+        raw, quality = a, min(qa + qb, np.int64(MAX_PHRED))
+    elif qa > qb:
+        raw, quality = a, qa - qb
+    elif qb > qa:
+        raw, quality = b, qb - qa
+    else:
+        raw, quality = a, np.int64(MIN_PHRED)
+    if a == N or b == N or quality <= MIN_PHRED:
+        return np.int64(N), np.int64(NO_CALL_QUALITY), raw
+    return raw, quality, raw
+
+
+@kernel
+def _has_depth(strands: Strands, slot: Int, n: Int) -> bool:
+    for i in range(n):
+        if strands.depths[slot, i] > 0:
+            return True
+    return False
+
+
+@kernel
+def _copy(strands: Strands, source: Int, target: Int) -> None:
+    n = strands.lengths[source]
+    strands.lengths[target] = n
+    strands.codes[target, :n] = strands.codes[source, :n]
+    strands.quals[target, :n] = strands.quals[source, :n]
+    strands.depths[target, :n] = strands.depths[source, :n]
+    strands.errors[target, :n] = strands.errors[source, :n]
+
+
+@kernel
+def combine(strands: Strands, a: Int, b: Int, target: Int) -> Int:
+    """Combine slots a and b into `target`; return `BOTH`, `ONLY_A`, `ONLY_B` or `NEITHER`: the strands it stands on.
+
+    Two strands: the length of the shorter (a and b are cut to it); depths are the sums of the strands' depths; errors
+    are all reads that differ from the base before masking. One strand without depth there: a copy of the other.
+    """
+    length_a, length_b = strands.lengths[a], strands.lengths[b]
+    shorter = min(length_a, length_b) if length_a > 0 and length_b > 0 else max(length_a, length_b)
+    has_a = length_a > 0 and _has_depth(strands, a, shorter)
+    has_b = length_b > 0 and _has_depth(strands, b, shorter)
+    strands.lengths[target] = 0
+    if not has_a and not has_b:
+        return NEITHER
+    if not has_a or not has_b:
+        _copy(strands, a if has_a else b, target)
+        return ONLY_A if has_a else ONLY_B
+    strands.lengths[a], strands.lengths[b], strands.lengths[target] = shorter, shorter, shorter
+    for i in range(shorter):
+        code, quality, raw = combine_base(
+            np.int64(strands.codes[a, i]), np.int64(strands.quals[a, i]),
+            np.int64(strands.codes[b, i]), np.int64(strands.quals[b, i]),
+        )  # fmt: skip
+        errors = np.int64(0)
+        if raw != N:
+            for base in range(4):
+                if base != raw:
+                    errors += np.int64(strands.counts[a, i, base]) + np.int64(strands.counts[b, i, base])
+        strands.codes[target, i], strands.quals[target, i] = code, quality
+        strands.depths[target, i] = np.int64(strands.depths[a, i]) + np.int64(strands.depths[b, i])
+        strands.errors[target, i] = min(errors, np.int64(MAX_DEPTH))
+    return BOTH
