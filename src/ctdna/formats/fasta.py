@@ -123,7 +123,7 @@ class Reference:
         head = self._stream.read(contig.offset - start)
         header = head[head.rfind(b">") :].split(None, 1) if b">" in head else []
         is_named = bool(header) and header[0] == b">" + contig.name.encode() and head.endswith(b"\n")
-        if not is_named or contig.line_bases < 1 or contig.line_bytes <= contig.line_bases:
+        if not is_named or contig.line_bases < 1 or contig.line_bytes < contig.line_bases:
             raise InputError(self.path, f"contig {contig.name}", "the .fai index is not of this file", _INDEX_AGAIN)
 
     def __enter__(self) -> Self:

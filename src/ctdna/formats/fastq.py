@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 from isal import igzip
@@ -18,6 +18,7 @@ from ctdna.model.errors import InputError
 
 BATCH_READS = 100_000
 _CHUNK_BYTES = 16 << 20
+_GZIP_ERRORS: tuple[type[Exception], ...] = (OSError, zlib.error, cast(type[Exception], IsalError))
 _DAMAGED = "the file is damaged: copy or make it again"
 
 
@@ -30,7 +31,7 @@ def _gzip_chunks(path: Path) -> Iterator[NDArray[np.uint8]]:
             raise InputError(
                 path, "", "the file is truncated (gzip ends too early)", "copy or make it again"
             ) from error
-        except (OSError, zlib.error, IsalError) as error:
+        except _GZIP_ERRORS as error:
             raise InputError(path, "", f"gzip does not inflate: {error}", _DAMAGED) from error
 
 

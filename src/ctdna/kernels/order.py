@@ -14,10 +14,10 @@ def _is_before(data: Bytes, name_at: Offsets, n_name: NDArray[np.int32], rank: O
     for k in range(min(n_a, n_b)):
         byte_a, byte_b = np.int64(data[name_at[a] + k]), np.int64(data[name_at[b] + k])
         if byte_a != byte_b:
-            return byte_a < byte_b
+            return bool(byte_a < byte_b)
     if n_a != n_b:
-        return n_a < n_b
-    return rank[a] <= rank[b]
+        return bool(n_a < n_b)
+    return bool(rank[a] <= rank[b])
 
 
 @kernel

@@ -79,14 +79,15 @@ def unmapped_records(
     )
 
 
-def _nibble_table() -> NDArray[np.uint8]:
+def nibble_table() -> NDArray[np.uint8]:
+    """Return BAM's 4-bit base of every ASCII letter, either case; 15 (N) for what is none."""
     table = np.full(256, 15, dtype=np.uint8)
     for code, letter in enumerate("=ACMGRSVTWYHKDBN"):
         table[[ord(letter), ord(letter.lower())]] = code
     return table
 
 
-_NIBBLE_OF = _nibble_table()
+_NIBBLE_OF = nibble_table()
 
 
 @kernel
