@@ -110,3 +110,12 @@ def control_bases(seed: int, n_read: int) -> NDArray[np.uint8]:
     """Return the contrived sequence of the spiked control."""
     n = max(_CONTROL_BASES, 4 * n_read)
     return np.array([int(4 * seed_unit(seed, "control", i)) for i in range(n)], dtype=np.uint8)
+
+
+def expected_error_percent(sequencing: Sequencing) -> NDArray[np.float64]:
+    """Return the expected share of wrong bases among called ones by cycle, in per cent."""
+    cumulative = sequencing.quality[:2]
+    shares = np.diff(cumulative, axis=2, prepend=0.0)[:, :, 1:]
+    wrong = (shares * sequencing.error[1:]).sum(axis=2) / shares.sum(axis=2)
+    mixed: NDArray[np.float64] = (1.0 - sequencing.poor) * wrong[0] + sequencing.poor * wrong[1]
+    return 100.0 * mixed

@@ -1,0 +1,157 @@
+"""The simulator's files: design and reference in; FASTQ and truth out."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from ctdna.formats.atomic import write_text
+from ctdna.formats.documents import significant, write_json
+from ctdna.formats.fastq import FastqWriter
+from ctdna.formats.run_folder_write import LANE, tile_numbers, well_positions
+from ctdna.model.columns import FastqColumns
+from ctdna.model.errors import InputError
+from ctdna.model.params.simulate import SimulateDesign
+from ctdna.model.simulated import BINS, Clusters, Genome, Truth
+
+_BATCH = 100_000
+_HEADER = (
+    "contig\tpos1\tref\talt\tkind\tlabel\tvaf\tmolecules_covering\tmolecules_carrying\t"
+    "sequenced_covering\tsequenced_carrying"
+)
+
+
+def read_design(path: Path) -> SimulateDesign:
+    """Return the design in a YAML file.
+
+    Raises:
+        InputError: the file cannot be read, is not YAML, or does not fit; the first misfit is named.
+    """
+    try:
+        plain = yaml.safe_load(path.read_text("utf-8"))
+        return SimulateDesign.model_validate_json(json.dumps(plain))
+    except OSError as error:
+        raise InputError(path, "", f"cannot be read: {error.strerror}", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"byte {error.start}", "is not UTF-8 text", "save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        raise InputError(path, "", f"is not YAML: {error}", "see docs/stages/simulate.md") from error
+    except TypeError as error:
+        raise InputError(path, "", f"holds a value that YAML reads as no text: {error}", "put it in quotes") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        found = "" if first["type"] == "missing" else f"found {json.dumps(first['input'], default=str)[:60]}: "
+        raise InputError(path, where, f"{found}{first['msg']}", "see docs/stages/simulate.md") from error
+
+
+def read_genome(path: Path) -> tuple[tuple[str, ...], Genome]:
+    """Return the contigs' names and their bases as codes.
+
+    Raises:
+        InputError: the file cannot be read, or holds anything but A, C, G and T.
+    """
+    try:
+        text = path.read_text("ascii")
+    except OSError as error:
+        raise InputError(path, "", f"cannot be read: {error.strerror}", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(path, f"byte {error.start}", "is not a FASTA file", "give a plain FASTA") from error
+    names, parts = [], []
+    for record in text.split(">")[1:]:
+        header, _, body = record.partition("\n")
+        names.append(header.split()[0] if header.split() else "")
+        bases = body.replace("\n", "").replace("\r", "").upper()
+        if set(bases) - set("ACGT") or not bases:
+            what = f"found {', '.join(sorted(set(bases) - set('ACGT'))[:4]) or 'no base'}, allowed are A, C, G and T"
+            raise InputError(path, f"contig {names[-1]}", what, "simulate on a panel reference without gaps")
+        parts.append(np.frombuffer(bases.encode(), dtype=np.uint8))
+    if not names:
+        raise InputError(path, "", "holds no sequence", "give a FASTA file")
+    table = np.zeros(256, dtype=np.uint8)
+    table[np.frombuffer(b"ACGT", dtype=np.uint8)] = np.arange(4)
+    offsets = np.concatenate(([0], np.cumsum([len(part) for part in parts]))).astype(np.int64)
+    return tuple(names), Genome(table[np.concatenate(parts)], offsets)
+
+
+def _names(design: SimulateDesign, rows: NDArray[np.int64], n_wells: int) -> list[str]:
+    run = design.run
+    numbers = tile_numbers(run.n_tiles)
+    places = np.floor(10 * well_positions(n_wells).astype(np.float64) + 1000.5).astype(np.int64)
+    head = f"{run.instrument}:{run.number}:{run.flow_cell}:{LANE}"
+    tiles, wells = rows // n_wells, rows % n_wells
+    return [
+        f"{head}:{numbers[tile]}:{x}:{y}"
+        for tile, x, y in zip(tiles.tolist(), places[wells, 0].tolist(), places[wells, 1].tolist(), strict=True)
+    ]
+
+
+def _columns(names: list[str], comment: str, calls: NDArray[np.uint8]) -> FastqColumns:
+    letters = np.frombuffer(b"ACGT", dtype=np.uint8)[calls & np.uint8(3)]
+    letters[calls == 0] = ord("N")
+    quals = np.array(BINS, dtype=np.uint8)[calls >> np.uint8(2)]
+    n, n_bases = calls.shape
+    ends = np.cumsum([len(name) for name in names], dtype=np.int64)
+    return FastqColumns(
+        names=np.frombuffer(bytearray("".join(names).encode()), dtype=np.uint8),
+        name_offsets=np.concatenate(([0], ends)).astype(np.int64),
+        comments=np.frombuffer(bytearray(comment.encode() * n), dtype=np.uint8),
+        comment_offsets=np.arange(n + 1, dtype=np.int64) * len(comment),
+        bases=np.ascontiguousarray(letters).reshape(-1),
+        quals=np.ascontiguousarray(quals).reshape(-1),
+        offsets=np.arange(n + 1, dtype=np.int64) * n_bases,
+    )
+
+
+def write_fastqs(folder: Path, clusters: Clusters, design: SimulateDesign, threads: int = 1) -> None:
+    """Write `<sample>_R1.fastq.gz` and `_R2.fastq.gz` of each sample: its passing clusters with both own indexes."""
+    n_wells = len(clusters.calls) // design.run.n_tiles
+    n_read = design.run.read_bases
+    spans = {1: slice(0, n_read), 2: slice(clusters.calls.shape[1] - n_read, None)}
+    read = clusters.calls[:, n_read : clusters.calls.shape[1] - n_read]
+    index = np.where(read == 0, np.uint8(255), read & np.uint8(3))
+    for i_sample, sample in enumerate(design.samples):
+        barcode = sample.index + sample.index2
+        own = np.array(["ACGT".index(base) for base in barcode], dtype=np.uint8)
+        rows = np.flatnonzero((clusters.sample == i_sample) & clusters.passes)
+        rows = rows[_matches(index[rows], own, len(sample.index))].astype(np.int64)
+        for mate, span in spans.items():
+            comment = f"{mate}:N:0:{sample.index}+{sample.index2}"
+            with FastqWriter(folder / f"{sample.sample_id}_R{mate}.fastq.gz", threads) as writer:
+                for at in range(0, len(rows), _BATCH):
+                    part = rows[at : at + _BATCH]
+                    writer.write(_columns(_names(design, part, n_wells), comment, clusters.calls[part, span]))
+
+
+def _matches(index: NDArray[np.uint8], own: NDArray[np.uint8], n_first: int) -> NDArray[np.bool_]:
+    """Return whether both indexes are within one mismatch of the sample's."""
+    differs = index != own
+    near: NDArray[np.bool_] = (differs[:, :n_first].sum(axis=1) <= 1) & (differs[:, n_first:].sum(axis=1) <= 1)
+    return near
+
+
+def write_truth(folder: Path, design: SimulateDesign, truth: Sequence[tuple[Truth, ...]], seed: int, kit: str) -> None:
+    """Write `<sample>.truth.tsv` of each sample, and `truth.json` with seed, kit and design.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    for sample, rows in zip(design.samples, truth, strict=True):
+        lines = [_HEADER] + ["\t".join(str(significant(v) if isinstance(v, float) else v) for v in row) for row in rows]
+        write_text(folder / f"{sample.sample_id}.truth.tsv", "\n".join(lines) + "\n")
+    samples = {
+        sample.sample_id: [dict(row._asdict()) for row in rows]
+        for sample, rows in zip(design.samples, truth, strict=True)
+    }
+    document: dict[str, object] = {
+        "schema_version": 1,
+        "seed": seed,
+        "kit": kit,
+        "design": design.model_dump(mode="json"),
+        "alleles": samples,
+    }
+    write_json(folder / "truth.json", document)
