@@ -1,0 +1,125 @@
+"""Before the first stage: is the run whole, the sheet sound, the kit itself, the reference there, the output free?"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from ctdna import __version__
+from ctdna.formats.atomic import writable_error, write_text
+from ctdna.formats.documents import dump_json, read_json
+from ctdna.formats.fastq_folder import is_fastq_folder, read_fastq_folder
+from ctdna.formats.run_folder import read_layout, require_complete
+from ctdna.formats.sample_sheet import read_sample_sheet
+from ctdna.kit.load import LoadedKit, load_kit
+from ctdna.kit.reference import resolve_reference
+from ctdna.model.errors import InputError
+from ctdna.model.manifest import RunManifest
+from ctdna.model.run import SampleSheet
+from ctdna.model.sample import Sample, Specimen
+from ctdna.orchestrate.provenance import PROVENANCE
+from ctdna.orchestrate.workflow import CONFIG
+
+MANIFEST = "run.json"
+SHEET = "SampleSheet.csv"
+
+
+class Prepared(NamedTuple):
+    """A run that may start."""
+
+    manifest: RunManifest
+    sample_sheet: Path | None
+    reference: Path
+
+
+def _sheet(run_folder: Path, named: Path | None, is_needed: bool) -> tuple[Path | None, SampleSheet | None]:
+    path = named or run_folder / SHEET
+    if path.is_file() or named is not None:
+        return path, read_sample_sheet(path)
+    if is_needed:
+        raise InputError(run_folder, "", f"found no {SHEET}", "put it there, or name it by --sample-sheet")
+    return None, None
+
+
+def _check_kit(path: Path | None, sheet: SampleSheet | None, kit_name: str) -> None:
+    if sheet is not None and sheet.kit is not None and sheet.kit != kit_name:
+        what = f"the sample sheet says kit {sheet.kit}, but {kit_name} is given"
+        raise InputError(path, "[Ctdna_Settings] Kit", what, "give the kit that the libraries were made with")
+
+
+def _samples_of_files(folder: Path) -> tuple[Sample, ...]:
+    names = (found.sample_id for found in read_fastq_folder(folder))
+    return tuple(
+        Sample(sample_id=name, role="patient", index="", index2="", lanes=(), specimen=Specimen()) for name in names
+    )
+
+
+def _manifest(run_folder: Path, named: Path | None, kit: LoadedKit) -> tuple[RunManifest, Path | None]:
+    is_fastq = is_fastq_folder(run_folder)
+    if not is_fastq:
+        require_complete(run_folder)
+    path, sheet = _sheet(run_folder, named, is_needed=not is_fastq)
+    _check_kit(path, sheet, kit.address)
+    layout = None if is_fastq else read_layout(run_folder)
+    warnings: tuple[str, ...] = sheet.warnings if sheet else ("no sample sheet: every sample counts as a patient",)
+    manifest = RunManifest(
+        run_id=layout.run_id if layout else run_folder.resolve().name,
+        instrument=layout.instrument if layout else None,
+        flow_cell=layout.flow_cell if layout else None,
+        kit=kit.address,
+        kit_digest=kit.digest,
+        reference=kit.definition.reference.name,
+        software=__version__,
+        samples=sheet.samples if sheet else _samples_of_files(run_folder),
+        warnings=warnings,
+    )
+    return manifest, path
+
+
+def _claim(output: Path, manifest: RunManifest) -> None:
+    """Make the output folder this run's own, or find it to be so already.
+
+    Raises:
+        InputError: it holds finished results, another run, or something else.
+    """
+    if (output / PROVENANCE).is_file():
+        raise InputError(output, "", "finished results stand here", "choose another output folder; nothing was changed")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        present = sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise writable_error(output, error) from error
+    text = dump_json(manifest)
+    if MANIFEST in present:
+        if (output / MANIFEST).read_text() != text:
+            found = read_json(output / MANIFEST, RunManifest)
+            what = f"holds a run of {found.run_id} with {found.kit}, prepared differently"
+            raise InputError(output, MANIFEST, what, "choose another output folder for this run")
+        return
+    if present:
+        what = f"is not empty (found {present[0]}), but holds no ctdna run"
+        raise InputError(output, "", what, "choose a new or empty output folder")
+    write_text(output / MANIFEST, text)
+
+
+def prepare(run_folder: Path, kit_name: str, output: Path, sample_sheet: Path | None) -> Prepared:
+    """Return a run that may start; its manifest and the workflow's configuration stand in the output folder.
+
+    Raises:
+        InputError: the run is not complete, its sheet is wrong, or the output folder is taken.
+        DefinitionError: the kit or the reference is not what it claims to be.
+        ProgramError: the aligner is missing.
+    """
+    if not run_folder.is_dir():
+        raise InputError(run_folder, "", "found no folder of this name", "check the path of the run folder")
+    kit = load_kit(kit_name)
+    manifest, sheet = _manifest(run_folder, sample_sheet, kit)
+    reference = resolve_reference(kit)
+    _claim(output, manifest)
+    config = {
+        "run_folder": str(run_folder.resolve()),
+        "sample_sheet": str(sheet.resolve()) if sheet else "",
+        "kit": kit.address,
+        "reference": str(reference.resolve()),
+    }
+    write_text(output / CONFIG, json.dumps(config, indent=2, sort_keys=True) + "\n")
+    return Prepared(manifest, sheet, reference)
