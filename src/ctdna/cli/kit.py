@@ -1,5 +1,7 @@
 """`ctdna kit`: the kit versions on this machine."""
 
+from pathlib import Path
+
 import click
 
 _ADDRESS = click.argument("address", metavar="NAME@VERSION")
@@ -86,3 +88,27 @@ def lock(address: str, renew: bool) -> None:
         hint = "make the next version" if status != "development" else "give --renew to lock it anew"
         raise DefinitionError(folder / LOCK, "", f"kit {address} ({status}) is locked already", hint)
     click.echo(f"{address}: locked, digest {write_lock(folder)}")
+
+
+@command.command("slice")
+@_ADDRESS
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of kits to write it to; list this folder in CTDNA_KITS.",
+)
+def slice_command(address: str, output: Path) -> None:
+    """Write a kit on slices of its genome, as kit NAME-slices@VERSION.
+
+    For use with a reference that holds only the slices that the kit names. Panel, hotspots, SNPs and controls are
+    moved to the slices; results are still named in genome coordinates. What no slice holds is left out and listed.
+    The background is left out, since it belongs to the kit's own coordinates.
+    """
+    from ctdna.kit.load import load_kit
+    from ctdna.kit.slices import slice_kit
+
+    made = slice_kit(load_kit(address), output)
+    for name in made.left_out:
+        click.echo(f"left out: {name}")
+    click.echo(f"{made.address}: {made.folder}")

@@ -219,24 +219,24 @@ def stored_fasta(form: KitReference, store: Path | None = None) -> Path | None:
 
 
 def resolve_reference(kit: LoadedKit, store: Path | None = None) -> Path:
-    """Return the FASTA of the kit's reference, indexed; one that ships with the kit is added on first use.
-
-    Where the genome was not added but its slices were, the slices are returned.
+    """Return the FASTA that the kit's coordinates stand on, indexed; one that ships with the kit is added on first use.
 
     Raises:
         InputError: the reference was not added yet.
         DefinitionError: the stored one is damaged or not the kit's.
         ProgramError: the aligner that builds the index is missing or failed.
     """
-    for form in kit_references(kit):
-        path = stored_fasta(form, store)
-        if path is not None:
-            return path
+    genome, *others = kit_references(kit)
+    path = stored_fasta(genome, store)
+    if path is not None:
+        return path
     wanted = kit.definition.reference
     if wanted.fasta is not None:
         return add_reference(kit, kit.path(wanted.fasta), store)
     what = f"reference {wanted.name} ({wanted.assembly}) of kit {kit.address} was not added on this machine"
     hint = f"run `ctdna reference add GENOME.fa --kit {kit.address}` once"
+    if any(stored_fasta(form, store) is not None for form in others):
+        hint += f"; slices of it are there: `ctdna kit slice {kit.address}` makes a kit for them"
     raise InputError(None, "", what, hint)
 
 

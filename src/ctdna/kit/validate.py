@@ -47,8 +47,16 @@ def validate_kit(kit: LoadedKit) -> Validation:
             *_transcripts(contents, genome),
             *_knowledge(contents),
         ]
-    notes = () if genome else ("the reference is not at hand: bases and reading frames were not compared with it",)
-    return Validation(tuple(problems), notes)
+    return Validation(tuple(problems), tuple(_notes(contents, genome)))
+
+
+def _notes(contents: KitContents, genome: Genome | None) -> Iterator[str]:
+    if genome is None:
+        yield "the reference is not at hand: bases and reading frames were not compared with it"
+        return
+    for transcript in contents.transcripts:
+        if "N" in MappedTranscript(transcript, genome).coding:
+            yield f"transcript {transcript.name}: the reference at hand lacks bases of it, which were not compared"
 
 
 def _genome(kit: LoadedKit, stack: ExitStack) -> Genome | None:
@@ -138,11 +146,10 @@ def _wrong_bases(name: str, place: ContigPlace, start0: int, ref: str, genome: G
 
 
 def _transcripts(contents: KitContents, genome: Genome | None) -> Iterator[str]:
-    chromosomes = {place.chrom for place in contents.contigs}
-    ends = {place.contig: place.length for place in contents.contigs if place.start0 == 0}
+    ends = {place.contig: place.length for place in contents.contigs}
+    is_sliced = any(place.contig != place.chrom for place in contents.contigs)
     for transcript in contents.transcripts:
-        end = ends.get(transcript.contig)
-        if transcript.contig not in chromosomes or (end is not None and transcript.exons[-1][1] > end):
+        if not is_sliced and ends.get(transcript.contig, 0) < transcript.exons[-1][1]:
             yield f"transcript {transcript.name}: does not lie on the reference"
         elif genome is not None:
             yield from _reading_frame(transcript, genome)
