@@ -124,11 +124,14 @@ def _cbcl_lane(lane: int, path: Path, folders: dict[int, Path]) -> LaneFolder:
 def _bcl_lane(lane: int, path: Path, folders: dict[int, Path]) -> LaneFolder:
     first = folders[min(folders)]
     tiles = {int(match.group(2)) for file in first.iterdir() if (match := _PLAIN_TILE.match(file.name))}
-    return LaneFolder(lane, "bcl", path, {cycle: (folder,) for cycle, folder in folders.items()}, tuple(sorted(tiles)))
+    cycles: dict[int, tuple[Path, ...]] = {cycle: (folder,) for cycle, folder in folders.items()}
+    return LaneFolder(lane, "bcl", path, cycles, tuple(sorted(tiles)))
 
 
 def _lane_folder(lane: int, path: Path) -> LaneFolder:
-    by_lane = {int(m.group(1)): (file,) for file in path.iterdir() if (m := _LANE_CYCLE.match(file.name))}
+    by_lane: dict[int, tuple[Path, ...]] = {
+        int(match.group(1)): (file,) for file in path.iterdir() if (match := _LANE_CYCLE.match(file.name))
+    }
     if by_lane:
         return LaneFolder(lane, "bcl.bgzf", path, by_lane, ())
     folders = _cycle_folders(path)
