@@ -1,6 +1,7 @@
 """What every rule needs: the checked configuration and the samples of the run."""
 
 import json
+import shlex
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -15,6 +16,11 @@ if not Path("run.json").is_file():
 
 KIT = config["kit"]
 REFERENCE = config["reference"]
+SHEET_OPTION = (
+    f"--sample-sheet {shlex.quote(config['sample_sheet'])}"
+    if config["sample_sheet"]
+    else ""
+)
 SAMPLES = [
     sample["sample_id"]
     for sample in json.loads(Path("run.json").read_text())["samples"]

@@ -8,11 +8,11 @@ rule group:
         "logs/group/{sample}.log",
     benchmark:
         "benchmarks/group/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 2
     resources:
         mem_mb=8000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
     shell:
@@ -30,11 +30,11 @@ rule consensus:
         "logs/consensus/{sample}.log",
     benchmark:
         "benchmarks/consensus/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 4
     resources:
         mem_mb=4000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
     shell:
@@ -53,11 +53,11 @@ rule realign:
         "logs/realign/{sample}.log",
     benchmark:
         "benchmarks/realign/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 4
     resources:
         mem_mb=12000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
     shell:
@@ -78,11 +78,11 @@ rule filter:
         "logs/filter/{sample}.log",
     benchmark:
         "benchmarks/filter/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 2
     resources:
         mem_mb=8000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
     shell:

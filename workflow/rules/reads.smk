@@ -10,17 +10,13 @@ rule demultiplex:
         "logs/demultiplex/run.log",
     benchmark:
         "benchmarks/demultiplex/run.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 4
     resources:
         mem_mb=8000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
-        sheet=lambda wildcards: (
-            f"--sample-sheet {config['sample_sheet']:q}"
-            if config["sample_sheet"]
-            else ""
-        ),
+        sheet=SHEET_OPTION,
         kit=KIT,
     shell:
         "ctdna demultiplex {input.run_folder:q} --output fastq {params.sheet}"
@@ -39,11 +35,11 @@ rule extract:
         "logs/extract/{sample}.log",
     benchmark:
         "benchmarks/extract/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
     shell:
@@ -64,11 +60,11 @@ rule align:
         "logs/align/{sample}.log",
     benchmark:
         "benchmarks/align/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 4
     resources:
         mem_mb=12000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
     shell:

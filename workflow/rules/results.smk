@@ -23,11 +23,11 @@ rule qc:
         "logs/qc/{sample}.log",
     benchmark:
         "benchmarks/qc/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 1
     resources:
         mem_mb=4000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
     shell:
@@ -47,11 +47,11 @@ rule qc_run:
         "logs/qc_run/run.log",
     benchmark:
         "benchmarks/qc_run/run.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
     shell:
@@ -74,11 +74,11 @@ rule report:
         "logs/report/{sample}.log",
     benchmark:
         "benchmarks/report/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
         folder=lambda wildcards, output: Path(output[0]).parent,

@@ -13,11 +13,11 @@ rule call:
         "logs/call/{sample}.log",
     benchmark:
         "benchmarks/call/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 1
     resources:
         mem_mb=8000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
     shell:
@@ -38,11 +38,11 @@ rule annotate:
         "logs/annotate/{sample}.log",
     benchmark:
         "benchmarks/annotate/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-    conda:
-        "../envs/ctdna.yaml"
     params:
         kit=KIT,
     shell:

@@ -193,7 +193,7 @@ def run_values(demultiplex: StageMetrics) -> dict[str, float | None]:
         "q30_fraction": _fraction(demultiplex, "q30_percent"),
         "undetermined_fraction": _fraction(demultiplex, "undetermined_percent"),
         "index_hopping_fraction": _fraction(demultiplex, "index_hopping_percent"),
-        "phix_error_fraction": _fraction(demultiplex, "phix_error_percent"),
+        "phix_error_fraction": _fraction(demultiplex, "interop.phix_error_percent"),
     }
 
 
