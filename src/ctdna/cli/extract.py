@@ -181,6 +181,7 @@ def _warn_of_list(setup: "Plan") -> None:
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     r1: Path,
     r2: Path | None,
     output_r1: Path,

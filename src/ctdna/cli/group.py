@@ -122,6 +122,7 @@ def _warn(metrics: "StageMetrics") -> None:
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     input: Path,
     output: Path,
     metrics: Path | None,

@@ -128,7 +128,7 @@ def inserts_by_overlap(
         r1 = bases[0][offsets[0][i] : offsets[0][i + 1]]
         r2 = bases[1][offsets[1][i] : offsets[1][i + 1]]
         n_before = template_at[0][i] - offsets[0][i] + template_at[1][i] - offsets[1][i]
-        best = np.int64(0)
+        best: Int = np.int64(0)
         last = len(r1) + len(r2) - np.int64(limits[0])
         for fragment in range(max(n_before, np.int64(limits[0])), last + 1):
             score = _overlap_score(r1, r2, fragment, limits, complement)
@@ -143,7 +143,7 @@ def _adapter_at(read: Bytes, start: Int, adapter: Bytes, limits: NDArray[np.floa
     """Return where the adapter begins in a read, at `start` or later; -1 where it does not."""
     fewest = np.int64(limits[0])
     for at in range(start, len(read) - fewest + 1):
-        n = min(np.int64(len(adapter)), len(read) - at)
+        n = min(np.int64(len(adapter)), np.int64(len(read) - at))
         allowed = np.int64(limits[1] * n) if n >= 2 * fewest else np.int64(0)
         n_different = np.int64(0)
         for k in range(n):

@@ -298,7 +298,7 @@ def _copy_without_mi(data: Bytes, at: Int, tags_at: Int, end: Int, out: Bytes, t
     n = tags_at - at
     out[to : to + n] = data[at:tags_at]
     to += n
-    tag_at = np.int64(tags_at)
+    tag_at: Int = np.int64(tags_at)
     while tag_at < end:
         tag_stop = tag_end(data, tag_at, end)
         if u16(data, tag_at) != MI_TAG:

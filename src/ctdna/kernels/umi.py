@@ -102,7 +102,7 @@ def is_match(first: Codes, second: Codes, shape: NDArray[np.int32], i: Int, j: I
         return True
     if rule != UNORIENTED or swapped_shape(shape[i]) != np.int64(shape[j]):
         return False
-    return mismatches(second[i], first[j]) + mismatches(first[i], second[j]) <= edits
+    return bool(mismatches(second[i], first[j]) + mismatches(first[i], second[j]) <= edits)
 
 
 @kernel

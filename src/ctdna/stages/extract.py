@@ -138,7 +138,7 @@ def _read_umis(halves: tuple[Divided, ...], is_whole: NDArray[np.bool_], setup: 
         index = np.full(len(is_whole), -1, dtype=np.int32)
         at = np.ascontiguousarray(half.umi_offsets[:-1][is_whole])
         found = correct_umis(half.umis, at, fixed, params.umi_max_mismatches, params.umi_min_distance)
-        index[is_whole] = found.index
+        index[is_whole] = found.fixed
         is_bad = is_whole & (index < 0)
         has_n = holds_n(half.umis, half.umi_offsets)
         reasons[is_bad & (reasons == 0) & ~has_n] = 1 + REASONS.index("umi_not_in_list")

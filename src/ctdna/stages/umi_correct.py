@@ -21,13 +21,13 @@ class FixedUmis(NamedTuple):
     @property
     def length(self) -> int:
         """Return the bases of each."""
-        return self.letters.shape[1]
+        return len(self.texts[0])
 
 
 class Corrected(NamedTuple):
     """n UMIs beside the list."""
 
-    index: NDArray[np.int32]
+    fixed: NDArray[np.int32]
     """Which UMI of the list it is; -1 where none is near enough, or two are too near."""
     mismatches: NDArray[np.int32]
     """To the nearest."""
@@ -81,9 +81,9 @@ def close_pairs(fixed: FixedUmis, distance: int) -> list[tuple[str, str, int]]:
 
 def correction_table(corrected: Corrected, n_fixed: int) -> NDArray[np.int64]:
     """Return a row a UMI of the list, and a last one for UMIs of none: all, perfect, one mismatch, two, more."""
-    table = np.zeros((n_fixed + 1, 5), dtype=np.int64)
-    row = np.where(corrected.index < 0, n_fixed, corrected.index)
-    np.add.at(table, (row, 0), 1)
-    is_known = corrected.index >= 0
-    np.add.at(table, (row[is_known], 1 + np.minimum(corrected.mismatches[is_known], 3)), 1)
+    row = np.where(corrected.fixed < 0, n_fixed, corrected.fixed)
+    column = 1 + np.minimum(corrected.mismatches, 3)
+    table = np.bincount(5 * row + column, minlength=5 * (n_fixed + 1)).reshape(n_fixed + 1, 5).astype(np.int64)
+    table[:, 0] = table[:, 1:].sum(axis=1)
+    table[n_fixed, 1:] = 0
     return table
