@@ -90,17 +90,30 @@ def _names(design: SimulateDesign, rows: NDArray[np.int64], n_wells: int) -> lis
     ]
 
 
-def _columns(names: list[str], comment: str, calls: NDArray[np.uint8]) -> FastqColumns:
-    letters = np.frombuffer(b"ACGT", dtype=np.uint8)[calls & np.uint8(3)]
+def _letters(calls: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    letters: NDArray[np.uint8] = np.frombuffer(b"ACGT", dtype=np.uint8)[calls & np.uint8(3)]
     letters[calls == 0] = ord("N")
+    return letters
+
+
+def _comments(mate: int, index: NDArray[np.uint8], n_first: int) -> NDArray[np.uint8]:
+    """Return `1:N:0:<index>+<index2>` of each read, as it was read."""
+    letters, n = _letters(index), len(index)
+    head = np.tile(np.frombuffer(f"{mate}:N:0:".encode(), dtype=np.uint8), (n, 1))
+    plus = np.full((n, 1), ord("+"), dtype=np.uint8)
+    return np.concatenate((head, letters[:, :n_first], plus, letters[:, n_first:]), axis=1)
+
+
+def _columns(names: list[str], comments: NDArray[np.uint8], calls: NDArray[np.uint8]) -> FastqColumns:
+    letters = _letters(calls)
     quals = np.array(BINS, dtype=np.uint8)[calls >> np.uint8(2)]
     n, n_bases = calls.shape
     ends = np.cumsum([len(name) for name in names], dtype=np.int64)
     return FastqColumns(
         names=np.frombuffer(bytearray("".join(names).encode()), dtype=np.uint8),
         name_offsets=np.concatenate(([0], ends)).astype(np.int64),
-        comments=np.frombuffer(bytearray(comment.encode() * n), dtype=np.uint8),
-        comment_offsets=np.arange(n + 1, dtype=np.int64) * len(comment),
+        comments=np.ascontiguousarray(comments).reshape(-1),
+        comment_offsets=np.arange(n + 1, dtype=np.int64) * comments.shape[1],
         bases=np.ascontiguousarray(letters).reshape(-1),
         quals=np.ascontiguousarray(quals).reshape(-1),
         offsets=np.arange(n + 1, dtype=np.int64) * n_bases,
@@ -120,11 +133,11 @@ def write_fastqs(folder: Path, clusters: Clusters, design: SimulateDesign, threa
         rows = np.flatnonzero((clusters.sample == i_sample) & clusters.passes)
         rows = rows[_matches(index[rows], own, len(sample.index))].astype(np.int64)
         for mate, span in spans.items():
-            comment = f"{mate}:N:0:{sample.index}+{sample.index2}"
             with FastqWriter(folder / f"{sample.sample_id}_R{mate}.fastq.gz", threads) as writer:
                 for at in range(0, len(rows), _BATCH):
                     part = rows[at : at + _BATCH]
-                    writer.write(_columns(_names(design, part, n_wells), comment, clusters.calls[part, span]))
+                    comments = _comments(mate, read[part], len(sample.index))
+                    writer.write(_columns(_names(design, part, n_wells), comments, clusters.calls[part, span]))
 
 
 def _matches(index: NDArray[np.uint8], own: NDArray[np.uint8], n_first: int) -> NDArray[np.bool_]:

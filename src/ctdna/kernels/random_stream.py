@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from ctdna.kernels.jit import kernel
 
+Int = int | np.int64
+
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
@@ -41,7 +43,7 @@ def unit(state: NDArray[np.uint64]) -> float:
 
 
 @kernel
-def below(state: NDArray[np.uint64], n: int) -> int:
+def below(state: NDArray[np.uint64], n: Int) -> Int:
     """Return the next whole number, 0 <= k < n."""
     return np.int64(unit(state) * n)
 

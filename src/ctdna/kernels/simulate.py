@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.jit import kernel
-from ctdna.kernels.random_stream import below, draw, poisson, stream, unit
+from ctdna.kernels.random_stream import Int, below, draw, poisson, stream, unit
 from ctdna.model.simulated import Alleles, Amplification, Capture, Genome, Molecules, Sequencing
 
 _ONE = np.uint64(1)
@@ -20,7 +20,7 @@ _TRIES = 200
 
 
 @kernel
-def _strand_reads(state: NDArray[np.uint64], amplification: Amplification, scale: float) -> int:
+def _strand_reads(state: NDArray[np.uint64], amplification: Amplification, scale: float) -> Int:
     first, second = unit(state), unit(state)
     lost = unit(state) < amplification.strand_loss
     growth = -0.5 * (np.log(1.0 - first) + np.log(1.0 - second))
@@ -29,7 +29,7 @@ def _strand_reads(state: NDArray[np.uint64], amplification: Amplification, scale
 
 
 @kernel
-def _place(state: NDArray[np.uint64], genome: Genome, capture: Capture, n_bases: int, target: int) -> int:
+def _place(state: NDArray[np.uint64], genome: Genome, capture: Capture, n_bases: Int, target: Int) -> Int:
     """Return where a fragment starts, -1 if no try fits; on target, chosen in proportion to its overlap."""
     for _ in range(_TRIES):
         if target < 0:
@@ -79,7 +79,7 @@ def draw_molecules(
     for i in range(first, last):
         stream(key, i, state)
         n_bases = capture.first_length + np.searchsorted(capture.lengths, unit(state), side="right")
-        target = np.searchsorted(capture.share, unit(state), side="right")
+        target: Int = np.searchsorted(capture.share, unit(state), side="right")
         if unit(state) < capture.off_target:
             target = -1
         start = _place(state, genome, capture, n_bases, target)
@@ -98,8 +98,8 @@ def draw_molecules(
 
 @kernel
 def build_template(
-    genome: Genome, alleles: Alleles, start: int, n_bases: int, carries: np.uint64, out: NDArray[np.uint8]
-) -> int:
+    genome: Genome, alleles: Alleles, start: int, n_bases: Int, carries: np.uint64, out: NDArray[np.uint8]
+) -> Int:
     """Fill `out` with the fragment's top strand, carried alleles in it, and return its length."""
     n, pos, end = 0, start, start + n_bases
     for allele in range(len(alleles.pos)):
@@ -120,7 +120,7 @@ def build_template(
 
 @kernel
 def _damage(
-    state: NDArray[np.uint64], template: NDArray[np.uint8], n: int, rate: float, found: int, becomes: int
+    state: NDArray[np.uint64], template: NDArray[np.uint8], n: Int, rate: float, found: Int, becomes: Int
 ) -> None:
     """Change bases of one kind at a rate per such base; positions are drawn, then kept if of that kind."""
     for _ in range(poisson(state, rate * n)):
@@ -130,7 +130,7 @@ def _damage(
 
 
 @kernel
-def _end_repair(state: NDArray[np.uint64], template: NDArray[np.uint8], n: int, amplification: Amplification) -> None:
+def _end_repair(state: NDArray[np.uint64], template: NDArray[np.uint8], n: Int, amplification: Amplification) -> None:
     """Change C to T at the top strand's 5' end and G to A at the other end: the copied overhang of each strand."""
     reach = min(amplification.end_repair_bases, n)
     for _ in range(poisson(state, amplification.end_repair * reach)):
@@ -147,10 +147,10 @@ def _end_repair(state: NDArray[np.uint64], template: NDArray[np.uint8], n: int, 
 def _amplification_errors(
     state: NDArray[np.uint64],
     template: NDArray[np.uint8],
-    n: int,
+    n: Int,
     amplification: Amplification,
     events: NDArray[np.int64],
-) -> int:
+) -> Int:
     """Fill `events` with rows (position, new base or 4 for loss and 5 for gain, cycle); return their number."""
     n_events, cycles = 0, amplification.early_cycles
     copies = 2.0**cycles - 1.0
@@ -180,12 +180,12 @@ def _amplification_errors(
 def _read_template(
     state: NDArray[np.uint64],
     strand: NDArray[np.uint8],
-    n: int,
+    n: Int,
     amplification: Amplification,
     events: NDArray[np.int64],
-    n_events: int,
+    n_events: Int,
     out: NDArray[np.uint8],
-) -> int:
+) -> Int:
     """Fill `out` with one read pair's copy of the strand: shared and private errors; return its length."""
     slip, at_slip = 0, n
     out[:n] = strand[:n]
@@ -210,7 +210,7 @@ def _read_template(
 
 
 @kernel
-def _call(state: NDArray[np.uint64], base: int, quality: NDArray[np.float64], error: NDArray[np.float64]) -> int:
+def _call(state: NDArray[np.uint64], base: Int, quality: NDArray[np.float64], error: NDArray[np.float64]) -> Int:
     """Return the call of one base: code and quality bin, 0 for a no-call."""
     bits = draw(state)
     u = np.float64(bits >> _S32) * _UNIT32
@@ -227,7 +227,7 @@ def _call(state: NDArray[np.uint64], base: int, quality: NDArray[np.float64], er
 @kernel
 def _insert_read(
     template: NDArray[np.uint8],
-    n: int,
+    n: Int,
     is_reverse: bool,
     umis: NDArray[np.uint8],
     sequencing: Sequencing,
@@ -254,7 +254,7 @@ def _insert_read(
         elif beyond < n_spacer + n_umi + n_adapter:
             base = np.int64(sequencing.adapters[mate, beyond - n_spacer - n_umi])
         else:
-            base = 2
+            base = np.int64(2)
         out[cycle] = base
 
 
@@ -285,14 +285,14 @@ def _call_cluster(
 @kernel
 def _hop(state: NDArray[np.uint64], sequencing: Sequencing, sample: int, index: NDArray[np.uint8]) -> None:
     """Fill the cluster's indexes: the sample's, or with one of them from another sample."""
-    index[:] = sequencing.index[sample]
-    n_samples = sequencing.index.shape[0]
+    index[:] = sequencing.barcodes[sample]
+    n_samples = sequencing.barcodes.shape[0]
     if n_samples > 1 and unit(state) < sequencing.hopping:
         other = (sample + 1 + below(state, n_samples - 1)) % n_samples
         if unit(state) < 0.5:
-            index[: sequencing.n_index1] = sequencing.index[other, : sequencing.n_index1]
+            index[: sequencing.n_index1] = sequencing.barcodes[other, : sequencing.n_index1]
         else:
-            index[sequencing.n_index1 :] = sequencing.index[other, sequencing.n_index1 :]
+            index[sequencing.n_index1 :] = sequencing.barcodes[other, sequencing.n_index1 :]
 
 
 @kernel
@@ -319,8 +319,8 @@ def call_molecules(
     events = np.zeros((_MAX_EVENTS, 3), dtype=np.int64)
     umis = np.zeros((2, sequencing.n_umi), dtype=np.uint8)
     reads = np.zeros((2, sequencing.n_read), dtype=np.uint8)
-    index = np.zeros(sequencing.index.shape[1], dtype=np.uint8)
-    pair = np.int64(0)
+    index = np.zeros(sequencing.barcodes.shape[1], dtype=np.uint8)
+    pair: Int = np.int64(0)
     for i in range(first):
         pair += molecules.reads[i, 0] + molecules.reads[i, 1]
     for i in range(first, last):
@@ -358,7 +358,7 @@ def call_others(
     """Fill clusters that belong to no sample: kind 0 spiked control without index, 1 unknown index, 2 failing."""
     state = np.zeros(1, dtype=np.uint64)
     reads = np.zeros((2, sequencing.n_read), dtype=np.uint8)
-    index = np.zeros(sequencing.index.shape[1], dtype=np.uint8)
+    index = np.zeros(sequencing.barcodes.shape[1], dtype=np.uint8)
     span = 3 * sequencing.n_read
     for i in range(len(kinds)):
         stream(key, i, state)

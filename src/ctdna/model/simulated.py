@@ -98,7 +98,7 @@ class Sequencing(NamedTuple):
     """Codes of the bases between UMI and insert."""
     adapters: NDArray[np.uint8]
     """(2, n) codes read after the insert's end by read 1 and read 2."""
-    index: NDArray[np.uint8]
+    barcodes: NDArray[np.uint8]
     """(n_samples, n_index bases) codes of both indexes, one after the other."""
     n_index1: int
     n_umi: int

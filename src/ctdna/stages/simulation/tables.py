@@ -98,7 +98,7 @@ def sequencing_columns(design: SimulateDesign) -> Sequencing:
         poor=design.process.poor_read_fraction,
         spacer=codes(_SPACER),
         adapters=np.stack([codes(adapter) for adapter in _ADAPTERS]),
-        index=np.stack([codes(sample.index + sample.index2) for sample in design.samples]),
+        barcodes=np.stack([codes(sample.index + sample.index2) for sample in design.samples]),
         n_index1=len(first.index),
         n_umi=UMI_BASES,
         n_read=n_read,
