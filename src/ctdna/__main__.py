@@ -1,0 +1,5 @@
+"""Lets `python -m ctdna` be the command line."""
+
+from ctdna.cli.main import run
+
+run()
