@@ -194,9 +194,65 @@ def first_unpaired(names1: Bytes, offsets1: Offsets, names2: Bytes, offsets2: Of
     return np.int64(-1)
 
 
+@kernel
+def are_tags(comments: Bytes, offsets: Offsets) -> NDArray[np.bool_]:
+    """Return for each comment whether all its parts (between tabs) look like SAM tags, `RX:Z:ACG`; none is fine."""
+    out = np.ones(len(offsets) - 1, dtype=np.bool_)
+    for i in range(len(out)):
+        start = offsets[i]
+        while start < offsets[i + 1]:
+            end = start
+            while end < offsets[i + 1] and comments[end] != 9:
+                end += 1
+            if end - start < 5 or comments[start + 2] != 58 or comments[start + 4] != 58:
+                out[i] = False
+            start = end + 1
+    return out
+
+
+@kernel
+def keep_comments(reads: FastqColumns, is_kept: NDArray[np.bool_]) -> FastqColumns:
+    """Return the reads with the comments of those where `is_kept` is False emptied."""
+    n = len(is_kept)
+    offsets = np.zeros(n + 1, dtype=np.int64)
+    for i in range(n):
+        size = reads.comment_offsets[i + 1] - reads.comment_offsets[i]
+        offsets[i + 1] = offsets[i] + (size if is_kept[i] else 0)
+    comments = np.empty(offsets[n], dtype=np.uint8)
+    for i in range(n):
+        if is_kept[i]:
+            comments[offsets[i] : offsets[i + 1]] = reads.comments[
+                reads.comment_offsets[i] : reads.comment_offsets[i + 1]
+            ]
+    return FastqColumns(reads.names, reads.name_offsets, comments, offsets, reads.bases, reads.quals, reads.offsets)
+
+
+@kernel
+def _interleave(one: Bytes, offsets1: Offsets, two: Bytes, offsets2: Offsets) -> tuple[Bytes, Offsets]:
+    n = len(offsets1) - 1
+    offsets = np.zeros(2 * n + 1, dtype=np.int64)
+    out = np.empty(offsets1[n] - offsets1[0] + offsets2[n] - offsets2[0], dtype=np.uint8)
+    for i in range(n):
+        offsets[2 * i + 1] = offsets[2 * i] + offsets1[i + 1] - offsets1[i]
+        offsets[2 * i + 2] = offsets[2 * i + 1] + offsets2[i + 1] - offsets2[i]
+        out[offsets[2 * i] : offsets[2 * i + 1]] = one[offsets1[i] : offsets1[i + 1]]
+        out[offsets[2 * i + 1] : offsets[2 * i + 2]] = two[offsets2[i] : offsets2[i + 1]]
+    return out, offsets
+
+
+def interleave(one: FastqColumns, two: FastqColumns) -> FastqColumns:
+    """Return the reads of two files in turn: one's first, two's first, one's second, ..."""
+    names, name_offsets = _interleave(one.names, one.name_offsets, two.names, two.name_offsets)
+    comments, comment_offsets = _interleave(one.comments, one.comment_offsets, two.comments, two.comment_offsets)
+    bases, offsets = _interleave(one.bases, one.offsets, two.bases, two.offsets)
+    quals, _ = _interleave(one.quals, one.offsets, two.quals, two.offsets)
+    return FastqColumns(names, name_offsets, comments, comment_offsets, bases, quals, offsets)
+
+
 def warm() -> None:
     """Compile every kernel of this module on one read."""
     text = np.frombuffer(b"@r c\nA\n+\n!\n", dtype=np.uint8).copy()
     reads, _, _, _ = parse_fastq(text, int(count_lines(text)) // 4)
     format_fastq(reads)
     first_unpaired(reads.names, reads.name_offsets, reads.names, reads.name_offsets)
+    interleave(reads, keep_comments(reads, are_tags(reads.comments, reads.comment_offsets)))
