@@ -46,7 +46,10 @@ def molecules(templates: Iterable[Template], strategy: str, edits: int) -> set[f
     places: dict[Hashable, list[tuple[Template, bool]]] = defaultdict(list)
     for template in templates:
         r1, r2 = template.r1 or _LAST, template.r2 or _LAST
-        places[tuple(sorted((r1, r2)))].append((template, r1[:2] < r2[:2] or (r1[:2] == r2[:2] and r1[2] == 0)))
+        directions = () if strategy == "paired" else (r1[2], r2[2])
+        places[(*sorted((r1, r2)), *directions)].append(
+            (template, r1[:2] < r2[:2] or (r1[:2] == r2[:2] and r1[2] == 0))
+        )
     found = set()
     for members in places.values():
         umis = {}

@@ -34,6 +34,8 @@ class Ends(NamedTuple):
     """Unclipped 5' position (0-based, + 2^24) of the earlier end << 32 | that of the later; `UNKNOWN`."""
     strands: NDArray[np.int64]
     """2 * (earlier end reverse) + (later end reverse)."""
+    orientation: NDArray[np.int64]
+    """2 * (read 1 reverse) + (read 2 reverse); a read that is absent or not mapped counts as forward."""
     is_r1_lower: NDArray[np.bool_]
     """Whether read 1 has the earlier end; of two ends at one place the forward one is earlier."""
 
@@ -119,7 +121,10 @@ def _is_before(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
 def template_ends(r1: Indices, r2: Indices, ref_id: NDArray[np.int32], five0: NDArray[np.int32], flag: Flags) -> Ends:
     """Return the outer ends of templates from the unclipped 5' positions of their reads."""
     n = len(r1)
-    out = Ends(np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.bool_))
+    out = Ends(
+        np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64),
+        np.empty(n, np.bool_),
+    )  # fmt: skip
     ends = np.empty((2, 3), dtype=np.int64)
     for i in range(n):
         for end in range(2):
@@ -133,6 +138,7 @@ def template_ends(r1: Indices, r2: Indices, ref_id: NDArray[np.int32], five0: ND
         out.contigs[i] = ends[lower, 0] << 32 | ends[1 - lower, 0]
         out.positions[i] = ends[lower, 1] << 32 | ends[1 - lower, 1]
         out.strands[i] = 2 * ends[lower, 2] + ends[1 - lower, 2]
+        out.orientation[i] = 2 * ends[0, 2] + ends[1, 2]
         out.is_r1_lower[i] = lower == 0
     return out
 

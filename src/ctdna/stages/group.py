@@ -192,10 +192,14 @@ def _cut_to_shortest(places: list[NDArray[np.int64]], n_chars: NDArray[np.int32]
     return out
 
 
-def _places(templates: Templates) -> list[NDArray[np.int64]]:
-    """Return the keys, most significant first, in which templates of one place agree."""
+def _places(templates: Templates, params: GroupParams) -> list[NDArray[np.int64]]:
+    """Return the keys, most significant first, in which templates of one place agree.
+
+    Only the paired strategy puts the two directions of sequencing a fragment together: they are its two strands.
+    """
     ends = templates.ends
-    return [ends.contigs, ends.positions, ends.strands, templates.cell, templates.library]
+    keys = [ends.contigs, ends.positions, ends.strands, templates.cell, templates.library]
+    return keys if params.strategy == "paired" else [*keys, ends.orientation]
 
 
 def _orient(templates: Templates, params: GroupParams) -> Templates:
@@ -218,7 +222,7 @@ def assign_molecules(
     Molecules are numbered by place, then by the frequency of the UMI that founded them (most frequent first), then by
     its sequence.
     """
-    places = _places(templates)
+    places = _places(templates, params)
     keys = [*places, templates.first, templates.second, templates.shape.astype(np.int64)]
     order = np.lexsort(keys[::-1])
     columns = np.stack(keys)[:, order]
@@ -337,7 +341,7 @@ def group(records: RawRecords, groups: ReadGroups, params: GroupParams, sample: 
     lengths = n_chars[r1]
     _check_strategy(records, fields, params, templates, lengths)
     if params.min_umi_length is not None and len(r1):
-        lengths = _cut_to_shortest(_places(templates), lengths)
+        lengths = _cut_to_shortest(_places(templates, params), lengths)
     first, second, shape, _ = encode_umis(records.data, umi_at[r1], lengths, BASE_TABLE)
     templates = _orient(templates._replace(first=first, second=second, shape=shape), params)
     molecule, strand, counts = assign_molecules(templates, params)
