@@ -109,6 +109,7 @@ class Finding(Frozen):
     hgvs_c: str | None
     hgvs_p: str | None
     consequence: str | None
+    """Sequence Ontology terms joined by `&`, most severe first."""
     variant_class: VariantClass
     target: str | None
     hotspot: bool
@@ -131,7 +132,10 @@ class Finding(Frozen):
     """Empty: all passed."""
     tier: str | None
     """AMP/ASCO/CAP, as `I`."""
+    tier_rule: str | None
+    """The rule that gave the tier, in one word."""
     tier_reason: str | None
+    """The reason in one English sentence."""
     knowledge: tuple[KnowledgeItem, ...]
     chip: bool
     """The gene is one of clonal haematopoiesis."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import NamedTuple
 
+from ctdna.model.annotation import Hotspot
 from ctdna.model.kit import KitDefinition
 from ctdna.model.manifest import RunManifest
 from ctdna.model.params.qc import VariantClass
@@ -26,19 +27,7 @@ from ctdna.report.findings import finding_of
 from ctdna.report.notices import notices_for
 from ctdna.report.sources import LocusRow, VariantRow
 
-
 CLASSES: tuple[VariantClass, ...] = ("snv", "indel", "mnv")
-
-
-class Hotspot(NamedTuple):
-    """One reportable allele of the kit."""
-
-    contig: str
-    pos1: int
-    ref: str
-    alt: str
-    gene: str
-    label: str
 
 
 class Sources(NamedTuple):
@@ -172,9 +161,7 @@ def _kit_facts(kit: KitDefinition, digest: str) -> KitFacts:
 def findings_of(sources: Sources) -> tuple[Finding, ...]:
     """Return every variant of the annotated VCF as a finding, in its order."""
     failed = failed_classes(final_verdict(sources.qc, sources.run_qc)[1])
-    alerts = frozenset(sources.kit.annotate.germline_alert_genes)
-    chip = frozenset(sources.kit.annotate.chip_genes)
-    return tuple(finding_of(row, failed, alerts, chip, sources.knowledge) for row in sources.variants)
+    return tuple(finding_of(row, failed, sources.knowledge) for row in sources.variants)
 
 
 def build_result(sources: Sources, findings: tuple[Finding, ...], reads: ReadsFile | None) -> Result:

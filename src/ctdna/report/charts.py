@@ -42,11 +42,11 @@ def vaf_mark(low: float, vaf: float, high: float, name: str) -> str:
 
 
 def _ceiling(value: float) -> float:
-    """Return the least of 1, 2, 5 times a power of ten that is not below the value."""
+    """Return the least of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten that is not below the value."""
     if value <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value * 0.999999)
+    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= value * 0.999999)
 
 
 def depth_chart(targets: Sequence[TargetDepth], language: Language) -> str:
@@ -117,11 +117,10 @@ def tier_chart(tiers: Mapping[str, int], language: Language) -> str:
     parts, x = [], 0.0
     for i, tier in enumerate(TIERS):
         share = tiers.get(tier, 0) / total if total else 0.0
-        parts.append(rect(x, 14, HALF * share, 22, TIER_COLOURS[tier]))
-        x += HALF * share
-        y = 58 + 21 * i
-        parts.append(rect(0, y - 10, 12, 12, TIER_COLOURS[tier], 2))
-        parts.append(label(19, y, words(language, f"tier.{tier}"), 11))
-        figure = f"{plain(tiers.get(tier, 0))}  ({percent(share, language)})"
-        parts.append(label(HALF, y, figure, 11, MUTED, "end"))
-    return drawing(HALF, 150, parts, words(language, "chart.tiers"))
+        parts.append(rect(x, 2, WIDTH * share, 18, TIER_COLOURS[tier]))
+        x += WIDTH * share
+        at = WIDTH / len(TIERS) * i
+        parts.append(rect(at, 30, 11, 11, TIER_COLOURS[tier], 2))
+        parts.append(label(at + 17, 39.5, words(language, f"tier.{tier}"), 10.5))
+        parts.append(label(at + 17, 54, f"{plain(tiers.get(tier, 0))} ({percent(share, language)})", 10.5, MUTED))
+    return drawing(WIDTH, 60, parts, words(language, "chart.tiers"))

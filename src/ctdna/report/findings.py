@@ -16,6 +16,11 @@ def _words(value: Any) -> str | None:
     return ", ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
 
 
+def _terms(value: Any) -> str | None:
+    text = _words(value)
+    return None if text is None else text.replace(", ", "&")
+
+
 def _float(value: Any) -> float | None:
     if isinstance(value, tuple):
         value = value[0] if value else None
@@ -59,8 +64,6 @@ def _strands(row: VariantRow) -> StrandCount | None:
 def finding_of(
     row: VariantRow,
     failed: frozenset[VariantClass],
-    alert_genes: frozenset[str],
-    chip_genes: frozenset[str],
     knowledge: dict[str, KnowledgeItem],
 ) -> Finding:
     """Return the finding of one record.
@@ -73,7 +76,6 @@ def finding_of(
     """
     variant_class: VariantClass = row.info.get("VC") or "snv"
     state = _state(row, variant_class, failed)
-    gene = _words(row.info.get("GENE"))
     ref_molecules, alt_molecules = _needed(row, "AD")
     low, high = _needed(row, "AFCI")
     tiers = [(tier, row.counts.get(name)) for tier, name in _TIER_FIELDS]
@@ -86,13 +88,13 @@ def finding_of(
             "ref": row.ref,
             "alt": row.alt,
             "genome_pos": _words(info.get("GENOME_POS")),
-            "gene": gene,
+            "gene": _words(info.get("GENE")),
             "transcript": _words(info.get("TRANSCRIPT")),
             "exon": _words(info.get("EXON")),
             "hgvs_g": _words(info.get("HGVSG")),
             "hgvs_c": _words(info.get("HGVSC")),
             "hgvs_p": _words(info.get("HGVSP")),
-            "consequence": _words(info.get("CONSEQUENCE")),
+            "consequence": _terms(info.get("CONSEQUENCE")),
             "variant_class": variant_class,
             "target": _words(info.get("TARGET")),
             "hotspot": bool(info.get("HOTSPOT", False)),
@@ -111,9 +113,10 @@ def finding_of(
             "lod95": _float(info.get("LOD95")),
             "filters": row.filters,
             "tier": _words(info.get("TIER")),
+            "tier_rule": _words(info.get("TIER_RULE")),
             "tier_reason": _words(info.get("TIER_REASON")),
             "knowledge": _knowledge(row, knowledge),
-            "chip": gene in chip_genes,
-            "germline_alert": state == "possible_germline" and gene in alert_genes,
+            "chip": bool(info.get("CHIP", False)),
+            "germline_alert": state == "possible_germline" and bool(info.get("GERMLINE_ALERT", False)),
         }
     )

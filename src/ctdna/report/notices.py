@@ -4,7 +4,7 @@ from ctdna.model.base import Text
 from ctdna.model.qc import ClassVerdict, RunQc, SampleQc
 from ctdna.model.result import Finding, Limits, Notice, ReportableLocus
 from ctdna.report.numbers import percent, plain
-from ctdna.report.texts import pick, text, words
+from ctdna.report.texts import LANGUAGES, pick, text, words
 
 
 def name_of(finding: Finding) -> str:
@@ -27,18 +27,26 @@ def _percents(key: str, **values: float) -> Text:
     )
 
 
-def _qc_notices(qc: SampleQc, run_qc: RunQc | None) -> list[Notice]:
+def _qc_notices(qc: SampleQc, run_qc: RunQc | None, classes: tuple[ClassVerdict, ...]) -> list[Notice]:
     figures = (*qc.figures, *(run_qc.figures if run_qc else ()))
-    failed = [figure for figure in figures if figure.status == "fail" and figure.reason and figure.next_step]
-    if not failed:
+    failed = [figure for figure in figures if figure.status == "fail"]
+    named = [reason for item in classes if item.verdict == "fail" for reason in item.reasons]
+    reasons = _once([*named, *(figure.reason for figure in failed if figure.reason)])
+    steps = _once([figure.next_step for figure in failed if figure.next_step])
+    if not reasons:
         return []
-    both = []
-    for language in ("en", "zh"):
+    said = {}
+    for language in LANGUAGES:
         joint = " " if language == "en" else ""
-        reasons = joint.join(dict.fromkeys(pick(language, item.reason) for item in failed if item.reason))
-        steps = joint.join(dict.fromkeys(pick(language, item.next_step) for item in failed if item.next_step))
-        both.append(words(language, "notice.qc", reasons=reasons, steps=steps))
-    return [Notice(id="qc_failed", level="alert", text=Text(en=both[0], zh=both[1]))]
+        parts = [words(language, "notice.qc", reasons=joint.join(pick(language, item) for item in reasons))]
+        if steps:
+            parts.append(words(language, "notice.qc_step", steps=joint.join(pick(language, item) for item in steps)))
+        said[language] = joint.join(parts)
+    return [Notice(id="qc_failed", level="alert", text=Text(en=said["en"], zh=said["zh"]))]
+
+
+def _once(texts: list[Text]) -> list[Text]:
+    return list({(item.en, item.zh): item for item in texts}.values())
 
 
 def _origin_notices(findings: tuple[Finding, ...]) -> list[Notice]:
@@ -91,7 +99,7 @@ def notices_for(
 
     Advice about the patient (origin, tissue, input) is for patients' samples only.
     """
-    notices = _qc_notices(qc, run_qc)
+    notices = _qc_notices(qc, run_qc, classes)
     if qc.role == "patient":
         is_reportable = any(item.verdict != "fail" for item in classes)
         notices += _origin_notices(findings)

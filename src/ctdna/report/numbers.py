@@ -15,13 +15,13 @@ def percent(value: float | None, language: Language) -> str:
         body = "100"
     elif share >= 10:
         body = f"{share:.1f}"
-    elif share >= 1:
+    elif share >= 0.995:
         body = f"{share:.2f}"
     elif share == 0:
         body = "0"
     else:
         body = _two_significant(share)
-    return f"{body}\u202f%" if language == "en" else f"{body}%"
+    return f"{body}\u00a0%" if language == "en" else f"{body}%"
 
 
 def _two_significant(value: float) -> str:

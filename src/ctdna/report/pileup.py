@@ -10,8 +10,8 @@ from ctdna.model.result import TIERS, Finding, MoleculeRow, Reads, ReadView, Tie
 
 FLANK = 20
 """Bases shown on each side of a variant."""
-MAX_ALT_ROWS = 30
-MAX_OTHER_ROWS = 12
+MAX_ALT_ROWS = 24
+MAX_OTHER_ROWS = 8
 SHOWN_STATES = ("reported", "possible_germline", "withheld")
 _SKIPPED_FLAGS = 0x4 | 0x100 | 0x200 | 0x800
 
@@ -103,7 +103,8 @@ def view_of(finding: Finding, reads: Iterable[pysam.AlignedSegment], reference: 
     `reference` is the window's sequence from `start0` on. Molecules that do not cover the whole variant are left out.
     """
     pos0 = finding.pos1 - 1
-    alt_rows, other_rows = [], []
+    alt_rows: list[MoleculeRow] = []
+    other_rows: list[MoleculeRow] = []
     for molecule in _molecules(reads, start0, len(reference), pos0).values():
         allele = _allele(molecule, pos0 - start0, len(finding.ref))
         if allele is not None:

@@ -1,6 +1,5 @@
 """What the earlier stages wrote of a sample: annotated variants, locus table, program versions, digests."""
 
-import gzip
 import hashlib
 import zlib
 from pathlib import Path
@@ -9,13 +8,9 @@ from urllib.parse import unquote
 
 import pysam
 
+from ctdna.formats.tables import read_loci
 from ctdna.model.errors import InputError
 
-LOCUS_COLUMNS = [
-    *("contig", "pos1", "ref", "alt", "target", "hotspot"),
-    *("depth", "duplex", "simplex3", "pair2", "single", "alt_molecules"),
-    *("background", "lob", "lod95", "state", "reason"),
-]
 STATES = ("DETECTED", "NOT_DETECTED", "NO_CALL")
 _REMAKE = "run the stage that writes it again"
 
@@ -99,7 +94,7 @@ def _variant_row(record: pysam.VariantRecord) -> VariantRow:
     alts = record.alts or ()
     if len(alts) != 1 or record.ref is None:
         raise ValueError(f"found {len(alts)} alternate alleles at {record.contig}:{record.pos}, expected 1")
-    filters = tuple(name for name in record.filter if name not in ("PASS", "."))
+    filters = tuple(str(name) for name in record.filter if name not in ("PASS", "."))
     info = {name: _decoded(value) for name, value in record.info.items()}
     counts = dict(record.samples[0].items())
     return VariantRow(record.contig, record.pos, record.ref, alts[0], filters, info, counts)
@@ -109,56 +104,43 @@ def _number(text: str) -> float | None:
     return None if text in (".", "") else float(text)
 
 
-def _locus_row(fields: list[str]) -> LocusRow:
-    if len(fields) != len(LOCUS_COLUMNS):
-        raise ValueError(f"found {len(fields)} columns, expected {len(LOCUS_COLUMNS)}")
-    named = dict(zip(LOCUS_COLUMNS, fields, strict=True))
-    if named["state"] not in STATES:
-        raise ValueError(f"found state `{named['state']}`, expected one of {', '.join(STATES)}")
+def _locus_row(row: dict[str, str]) -> LocusRow:
+    if None in row.values() or None in row:
+        raise ValueError(f"has {sum(value is not None for value in row.values())} columns, expected {len(row)}")
+    if row["state"] not in STATES:
+        raise ValueError(f"found state `{row['state']}`, expected one of {', '.join(STATES)}")
     return LocusRow(
-        named["contig"],
-        int(named["pos1"]),
-        named["ref"],
-        named["alt"],
-        named["target"],
-        named["hotspot"] not in (".", "", "0"),
-        int(named["depth"]),
-        int(named["alt_molecules"]),
-        _number(named["lod95"]),
-        named["state"],
-        None if named["reason"] in (".", "") else named["reason"],
+        row["contig"],
+        int(row["pos1"]),
+        row["ref"],
+        row["alt"],
+        row["target"],
+        row["hotspot"] != ".",
+        int(row["depth"]),
+        int(row["alt_molecules"]),
+        _number(row["lod95"]),
+        row["state"],
+        None if row["reason"] == "." else row["reason"],
     )
 
 
-def read_loci(path: Path) -> tuple[LocusRow, ...]:
+def locus_rows(path: Path) -> tuple[LocusRow, ...]:
     """Return the rows of a locus table in its order.
 
     Raises:
         InputError: it cannot be read, is cut short, or a row does not fit; names the line.
     """
-    rows = []
-    number = 0
+    rows: list[LocusRow] = []
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as stream:
-            for number, line in enumerate(stream, start=1):
-                fields = line.rstrip("\n").split("\t")
-                if number == 1:
-                    _check_header(fields)
-                elif not line.startswith("#"):
-                    rows.append(_locus_row(fields))
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(path, f"after line {number}", f"cannot be read: {error}", _REMAKE) from error
+        for row in read_loci(path):
+            rows.append(_locus_row(row))
+    except zlib.error as error:
+        raise InputError(path, f"after line {len(rows) + 1}", f"cannot be read: {error}", _REMAKE) from error
     except ValueError as error:
-        raise InputError(path, f"line {number}", str(error), _REMAKE) from error
+        raise InputError(path, f"line {len(rows) + 2}", str(error), _REMAKE) from error
     if not rows:
         raise InputError(path, "", "holds no locus", _REMAKE)
     return tuple(rows)
-
-
-def _check_header(fields: list[str]) -> None:
-    found = [fields[0].removeprefix("#"), *fields[1:]]
-    if found != LOCUS_COLUMNS:
-        raise ValueError(f"found columns {' '.join(found)}; expected {' '.join(LOCUS_COLUMNS)}")
 
 
 def program_versions(path: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from html import escape
 
-FONT = "Noto Sans CJK SC, Noto Sans SC, PingFang SC, Microsoft YaHei, Helvetica Neue, Arial, sans-serif"
+FONT = "Noto Sans, Noto Sans CJK SC, Noto Sans SC, PingFang SC, Microsoft YaHei, Helvetica Neue, Arial, sans-serif"
 INK, MUTED, GRID = "#1d2b36", "#5d6b76", "#d9e0e5"
 ACCENT, ACCENT_DARK, AMBER, RED = "#8fb8c9", "#1f6f8b", "#b7791f", "#b3261e"
 TIER_COLOURS = {"duplex": "#14506a", "simplex3": "#3f8fae", "pair2": "#9cc4d4", "single": "#cfd8dd"}

@@ -1,20 +1,20 @@
 """Headings, labels and sentences of the report."""
 
 LAYOUT: dict[str, tuple[str, str]] = {
-    "title": ("Circulating tumour DNA report", "循环肿瘤 DNA(ctDNA)检测报告"),
+    "title": ("Circulating tumour DNA report", "循环肿瘤 DNA（ctDNA）检测报告"),
     "ruo": (
         "For research use only until validated by a manufacturer. Not for diagnostic use.",
-        "在制造商完成验证之前仅供科研使用,不得用于临床诊断。",
+        "在制造商完成验证之前仅供科研使用，不得用于临床诊断。",
     ),
-    "draft": ("Draft: not reviewed, not signed", "草稿:未审核、未签署"),
+    "draft": ("Draft: not reviewed, not signed", "草稿：未审核、未签署"),
     "language_other": ("中文版", "English version"),
     "page": ("Page", "第"),
-    "of": ("of", "页,共"),
+    "of": ("of", "页，共"),
     "page_end": ("", "页"),
     "unknown": ("not recorded", "未记录"),
     "none": ("none", "无"),
     "fact.sample": ("Sample", "样本编号"),
-    "fact.subject": ("Subject (pseudonym)", "受检者(匿名编号)"),
+    "fact.subject": ("Subject (pseudonym)", "受检者（匿名编号）"),
     "fact.role": ("Type", "样本类型"),
     "fact.sex": ("Sex", "性别"),
     "fact.diagnosis": ("Diagnosis", "诊断"),
@@ -38,29 +38,30 @@ LAYOUT: dict[str, tuple[str, str]] = {
         "No variant detected above the detection limits stated here",
         "在本报告所述检测限以上未检出变异",
     ),
-    "verdict.no_result": ("No result can be reported: quality control failed", "质控未通过,无法报告结果"),
+    "verdict.more": ("and {n} more, see the table", "另有 {n} 个，见下表"),
+    "verdict.no_result": ("No result can be reported: quality control failed", "质控未通过，无法报告结果"),
     "verdict.partial": (
         "Quality control failed for {classes}; findings of these classes are withheld.",
-        "{classes}质控未通过,相应类型的结果暂不报告。",
+        "{classes}质控未通过，相应类型的结果暂不报告。",
     ),
     "verdict.qc_pass": ("Quality control passed.", "质控通过。"),
-    "verdict.qc_warn": ("Quality control passed with warnings.", "质控通过,但有警告。"),
+    "verdict.qc_warn": ("Quality control passed with warnings.", "质控通过，但有警告。"),
     "verdict.qc_fail": ("Quality control failed.", "质控未通过。"),
     "verdict.loci": (
         "Of {total} reportable variants: {detected} detected, {not_detected} not detected, {no_call} no call.",
-        "共 {total} 个可报告变异:检出 {detected} 个,未检出 {not_detected} 个,无法判定 {no_call} 个。",
+        "共 {total} 个可报告变异：检出 {detected} 个，未检出 {not_detected} 个，无法判定 {no_call} 个。",
     ),
     "verdict.range": (
         "Detection limits (95 % chance of detection) of those not detected: VAF {low} to {high}.",
-        "未检出变异的检测限(95% 检出概率):VAF {low} 至 {high}。",
+        "未检出变异的检测限（95% 检出概率）：VAF {low} 至 {high}。",
     ),
     "verdict.control": (
         "Positive control: {found} of {total} expected variants found within their range",
-        "阳性对照:{total} 个预期变异中 {found} 个在允许范围内检出",
+        "阳性对照：{total} 个预期变异中 {found} 个在允许范围内检出",
     ),
     "verdict.ntc": (
         "No-template control: {found} molecules on target, at most {allowed} allowed",
-        "无模板对照:目标区域 {found} 个分子,允许上限 {allowed}",
+        "无模板对照：目标区域 {found} 个分子，允许上限 {allowed}",
     ),
     "section.notices": ("Please note", "请注意"),
     "section.findings": ("Findings", "检出变异"),
@@ -78,17 +79,19 @@ LAYOUT: dict[str, tuple[str, str]] = {
         "未检出变异。各变异的可检出水平见下文。",
     ),
     "findings.note": (
-        "VAF: share of molecules with the variant, with its 95 % interval. Molecules: with the variant / all.",
-        "VAF:携带该变异的分子比例及其 95% 置信区间。分子数:变异分子 / 全部分子。",
+        "VAF: share of molecules with the variant, with its 95 % interval (log scale, 0.01 to 100 %). Molecules: with "
+        "the variant / all; duplex: both strands read; simplex: one strand, 3 or more reads; small families: fewer.",
+        "VAF：携带该变异的分子比例及其 95% 置信区间（对数刻度，0.01% 至 100%）。分子数：变异分子 / 全部分子；"
+        "双链：两条链均测到；单链：一条链且读段≥3；小家族：更少。",
     ),
     "col.variant": ("Variant", "变异"),
-    "col.vaf": ("VAF (95 % interval)", "VAF(95% 置信区间)"),
+    "col.vaf": ("VAF (95 % interval)", "VAF（95% 置信区间）"),
     "col.molecules": ("Molecules", "分子数"),
     "col.tier": ("Tier", "分级"),
     "col.meaning": ("Clinical knowledge in the kit", "试剂盒知识库"),
     "col.gene": ("Gene", "基因"),
     "col.result": ("Result", "结果"),
-    "col.limit": ("Detection limit (VAF)", "检测限(VAF)"),
+    "col.limit": ("Detection limit (VAF)", "检测限（VAF）"),
     "col.depth": ("Molecules", "分子数"),
     "col.reason": ("Reason", "原因"),
     "col.target": ("Target", "区域"),
@@ -105,6 +108,7 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "col.filters": ("Why not reported", "未报告原因"),
     "col.expected": ("Expected VAF", "预期 VAF"),
     "col.found": ("Found VAF", "实测 VAF"),
+    "col.expectation": ("Expected", "预期"),
     "col.pair": ("Samples", "样本对"),
     "col.snps": ("SNPs", "SNP 数"),
     "col.concordance": ("Agreement", "一致率"),
@@ -114,9 +118,10 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "loci.lead": (
         "“Not detected” holds above the stated limit only: at that VAF the variant would have been found with a chance "
         "of 95 %. “No call” means that the test cannot answer.",
-        "“未检出”仅指在所列检测限以上未检出:达到该 VAF 时检出概率为 95%。“无法判定”表示本次检测不能给出结论。",
+        "“未检出”仅指在所列检测限以上未检出：达到该 VAF 时检出概率为 95%。“无法判定”表示本次检测不能给出结论。",
     ),
     "loci.above": ("above {limit}", "高于 {limit}"),
+    "targets.lowest": ("lowest {n}", "最低 {n}"),
     "targets.lead": (
         "Any substitution at any position of the panel. The limit of a position is that of its hardest substitution.",
         "检测区域内任意位点的任意碱基替换。每个位点的检测限取其最难检出的替换。",
@@ -125,51 +130,53 @@ LAYOUT: dict[str, tuple[str, str]] = {
         "A figure that misses its limit withholds only the variant classes named with it.",
         "未达标的指标仅影响其所列的变异类型。",
     ),
-    "qc.affects": ("Affects: {classes}.", "影响:{classes}。"),
+    "qc.affects": ("Affects: {classes}.", "影响：{classes}。"),
     "qc.classes": ("Verdict per variant class", "各变异类型的质控结论"),
     "qc.figures": ("Figures", "质控指标"),
     "qc.identity": ("Identity of samples", "样本身份核对"),
     "qc.contamination": (
         "Foreign DNA, from {n} common SNPs: {fraction} (95 % interval {low} to {high}).",
-        "外源 DNA(基于 {n} 个常见 SNP):{fraction}(95% 置信区间 {low} 至 {high})。",
+        "外源 DNA（基于 {n} 个常见 SNP）：{fraction}（95% 置信区间 {low} 至 {high}）。",
     ),
     "qc.contamination_none": (
         "Foreign DNA could not be estimated: {n} common SNPs were deep enough.",
-        "无法估计外源 DNA 比例:仅 {n} 个常见 SNP 深度足够。",
+        "无法估计外源 DNA 比例：仅 {n} 个常见 SNP 深度足够。",
     ),
     "chart.depth": ("Unique molecules per target", "各区域的独立分子数"),
     "chart.depth_note": (
         "Bar: mean; tick: lowest position; dark part: duplex molecules.",
-        "条形:平均值;竖线:最低位点;深色部分:双链分子。",
+        "条形：平均值；竖线：最低位点；深色部分：双链分子。",
     ),
     "chart.families": ("Reads per family", "每个分子家族的读段数"),
     "chart.tiers": ("Molecules by tier", "分子分层"),
-    "chart.inserts": ("Fragment length (bases)", "片段长度(碱基)"),
+    "chart.inserts": ("Fragment length (bases)", "片段长度（碱基）"),
     "chart.molecules": ("molecules", "分子数"),
     "chart.n_families": ("families", "家族数"),
     "reads.reference": ("reference", "参考序列"),
     "reads.alt": (
         "{n} molecules with the variant as aligned; {shown} shown",
-        "比对中携带变异的分子 {n} 个,显示 {shown} 个",
+        "比对中携带变异的分子 {n} 个，显示 {shown} 个",
     ),
-    "reads.other": ("{n} other molecules; {shown} shown", "其他分子 {n} 个,显示 {shown} 个"),
+    "reads.other": ("{n} other molecules; {shown} shown", "其他分子 {n} 个，显示 {shown} 个"),
     "reads.lead": (
-        "One row is one DNA molecule (consensus of its reads). Dot: as the reference; letter: differs; "
-        "bar at the left: tier.",
-        "每行为一个 DNA 分子(由其读段得到的一致序列)。圆点:与参考一致;字母:不一致;左侧色条:分子层级。",
+        "One row is one DNA molecule (consensus of its reads). Grey: as the reference; letter: differs; line: deleted; "
+        "colour at the left: kind of molecule.",
+        "每行为一个 DNA 分子（由其读段得到的一致序列）。灰色：与参考一致；字母：不一致；横线：缺失；"
+        "左侧颜色：分子类型。",
     ),
     "reads.missing": ("No molecules were stored for this finding.", "未保存该变异的分子数据。"),
     "evidence.hgvs": ("Name", "命名"),
-    "evidence.tiers": ("Molecules by tier (variant / reference)", "各层级分子(变异/参考)"),
-    "evidence.strands": (
-        "Strand of origin (variant: top, bottom; reference: top, bottom)",
-        "来源链(变异:正、负;参考:正、负)",
+    "evidence.tiers": ("Molecules, variant / reference", "分子（变异/参考）"),
+    "evidence.strands": ("Strand of origin", "来源链"),
+    "evidence.strand_counts": (
+        "variant {alt_top} top, {alt_bottom} bottom; reference {ref_top} top, {ref_bottom} bottom",
+        "变异：正链 {alt_top}，负链 {alt_bottom}；参考：正链 {ref_top}，负链 {ref_bottom}",
     ),
     "evidence.statistics": ("Statistics", "统计"),
     "evidence.p": ("p = {p}", "p = {p}"),
     "evidence.q": ("q = {q}", "q = {q}"),
     "evidence.background": ("background {rate} per molecule", "背景错误率 {rate}/分子"),
-    "evidence.limits": ("limit of blank {lob}, detection limit {lod}", "空白限 {lob},检测限 {lod}"),
+    "evidence.limits": ("limit of blank {lob}, detection limit {lod}", "空白限 {lob}，检测限 {lod}"),
     "evidence.reason": ("Reason for the tier", "分级依据"),
     "evidence.knowledge": ("Knowledge items", "知识条目"),
     "evidence.class": ("Class", "类型"),
@@ -184,7 +191,7 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "method.classes_text": (
         "Covered: substitutions, small insertions and deletions, adjacent multi-base changes, within the panel. Not "
         "covered: copy-number changes, fusions, microsatellite instability, tumour mutational burden.",
-        "覆盖:检测区域内的碱基替换、小片段插入/缺失及多核苷酸变异。未覆盖:拷贝数变异、融合、微卫星不稳定性、"
+        "覆盖：检测区域内的碱基替换、小片段插入/缺失及多核苷酸变异。未覆盖：拷贝数变异、融合、微卫星不稳定性、"
         "肿瘤突变负荷。",
     ),
     "method.limit": ("Detection limit", "检测限"),
@@ -199,54 +206,52 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "method.tissue_text": (
         "Plasma and tissue can differ: a tumour may shed little DNA, tissue samples one place at one time, and blood "
         "cells add variants of their own. A variant that was not detected here can still be present in the tumour.",
-        "血浆与组织检测结果可能不一致:肿瘤释放的 DNA 可能很少,组织仅代表一处、一时的取样,血细胞自身也会带来变异。"
+        "血浆与组织检测结果可能不一致：肿瘤释放的 DNA 可能很少，组织仅代表一处、一时的取样，血细胞自身也会带来变异。"
         "此处未检出的变异仍可能存在于肿瘤中。",
     ),
     "record.kit": ("Kit {kit}", "试剂盒 {kit}"),
     "record.inputs": ("Files that this result was made from", "生成本结果的文件"),
-    "record.result": ("This result (result.json)", "本结果(result.json)"),
+    "record.result": ("This result (result.json)", "本结果（result.json）"),
     "record.software": ("Programs", "软件"),
-    "notice.qc": (
-        "Quality control failed: {reasons} Next step: {steps}",
-        "质控未通过:{reasons}下一步:{steps}",
-    ),
+    "notice.qc": ("Quality control failed. {reasons}", "质控未通过。{reasons}"),
+    "notice.qc_step": ("Next step: {steps}", "下一步：{steps}"),
     "notice.germline": (
         "{variants}: possibly germline (inherited). Consider confirmation in white blood cells and genetic "
         "counselling.",
-        "{variants}:可能为胚系(遗传性)变异。建议以白细胞 DNA 验证并考虑遗传咨询。",
+        "{variants}：可能为胚系（遗传性）变异。建议以白细胞 DNA 验证并考虑遗传咨询。",
     ),
     "notice.germline_vaf": (
         "{variants}: the share of molecules fits an inherited variant; not counted as a tumour finding.",
-        "{variants}:分子比例符合遗传性变异,未计入肿瘤来源变异。",
+        "{variants}：分子比例符合遗传性变异，未计入肿瘤来源变异。",
     ),
     "notice.chip": (
         "{variants}: may come from blood cells (clonal haematopoiesis) and not from the tumour. Its origin is "
         "unresolved without white blood cells sequenced alongside.",
-        "{variants}:可能来自血细胞(克隆性造血)而非肿瘤。未同时检测白细胞时无法确定其来源。",
+        "{variants}：可能来自血细胞（克隆性造血）而非肿瘤。未同时检测白细胞时无法确定其来源。",
     ),
     "notice.tissue_none": (
         "Nothing was detected in plasma. The tumour may shed too little DNA: consider testing tissue.",
-        "血浆中未检出变异。肿瘤释放入血的 DNA 可能过少,建议进行组织检测。",
+        "血浆中未检出变异。肿瘤释放入血的 DNA 可能过少，建议进行组织检测。",
     ),
     "notice.tissue_low": (
         "The highest tumour VAF is {vaf}, below {limit}: little tumour DNA is in this plasma, so other variants may "
         "lie below their limits. Consider testing tissue.",
-        "最高肿瘤 VAF 为 {vaf},低于 {limit}:血浆中肿瘤 DNA 很少,其他变异可能低于检测限,建议进行组织检测。",
+        "最高肿瘤 VAF 为 {vaf}，低于 {limit}：血浆中肿瘤 DNA 很少，其他变异可能低于检测限，建议进行组织检测。",
     ),
     "notice.low_input": (
         "Low input: {input} ng of cfDNA, the kit expects {limit} ng or more. Detection limits are higher than usual.",
-        "投入量偏低:cfDNA {input} ng,试剂盒要求不少于 {limit} ng。检测限高于正常水平。",
+        "投入量偏低：cfDNA {input} ng，试剂盒要求不少于 {limit} ng。检测限高于正常水平。",
     ),
     "notice.input_unknown": (
         "The amount of cfDNA was not recorded; judge the input by the molecules counted.",
-        "未记录 cfDNA 投入量,请根据实际计数的分子数判断。",
+        "未记录 cfDNA 投入量，请根据实际计数的分子数判断。",
     ),
     "notice.no_call": (
         "{n} of {total} reportable variants could not be judged; see the reasons below.",
-        "{total} 个可报告变异中有 {n} 个无法判定,原因见下文。",
+        "{total} 个可报告变异中有 {n} 个无法判定，原因见下文。",
     ),
     "notice.contrived": (
         "The reference of this kit is contrived: coordinates do not exist in any genome. This is no patient's result.",
-        "该试剂盒使用人工构建的参考序列,坐标不对应任何真实基因组。本结果不属于任何患者。",
+        "该试剂盒使用人工构建的参考序列，坐标不对应任何真实基因组。本结果不属于任何患者。",
     ),
 }

@@ -1,0 +1,38 @@
+"""`ctdna summary`: the table of a finished run."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("summary")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Language of reasons."
+)
+def command(folder: Path, language: str) -> int:
+    """Print the table of a finished run: samples, verdicts, variants with VAF and interval, and the reports' paths.
+
+    DIR is the output folder of `ctdna run`. Below the table stands what failed or is missing, and the next step. In a
+    terminal the table is drawn; elsewhere it is plain text with aligned columns.
+    """
+    import sys
+
+    from ctdna.report.summary import read_summary, summary_text
+
+    summary = read_summary(folder, "zh" if language == "zh" else "en")
+    if not sys.stdout.isatty():
+        click.echo(summary_text(summary), nl=False)
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(summary.title), *summary.header)
+    for row in summary.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console()
+    console.print(table)
+    for line in summary.lines:
+        console.print(Text(line))
+    return 0

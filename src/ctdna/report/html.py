@@ -1,0 +1,33 @@
+"""The report as one self-contained HTML file."""
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from ctdna.report.printable import printable
+from ctdna.report.view import View
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
+    )
+    environment.filters["drawing"] = lambda svg: Markup(printable(svg))  # our own SVG; its texts are escaped already
+    return environment.get_template("report.html.j2")
+
+
+def render_html(view: View) -> str:
+    """Return the report as HTML: styles and drawings inside, no script, nothing fetched; every text escaped."""
+    css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return _template().render(v=view, css=Markup(css))

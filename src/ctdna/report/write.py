@@ -1,0 +1,76 @@
+"""The report's files: `result.json`, `reads.json`, and HTML and PDF of each language, all functions of the first two."""
+
+import hashlib
+from pathlib import Path
+
+from ctdna.formats.atomic import atomic_path, writable_error, write_text
+from ctdna.formats.documents import dump_json, read_json
+from ctdna.model.errors import DefinitionError, InputError
+from ctdna.model.result import Reads, ReadsFile, Result
+from ctdna.report.compose import compose
+from ctdna.report.html import render_html
+from ctdna.report.pdf import render_pdf
+from ctdna.report.texts import LANGUAGES
+
+READS = "reads.json"
+RESULT = "result.json"
+
+
+def digest_of(text: str) -> str:
+    """Return the SHA-256 of a text in UTF-8, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def reads_file(reads: Reads) -> ReadsFile:
+    """Return the entry by which a result names its molecules."""
+    return ReadsFile(file="reads.json", sha256=digest_of(dump_json(reads)))
+
+
+def write_report(result: Result, reads: Reads | None, folder: Path) -> None:
+    """Write the whole report into a folder, which is made where needed; `result.json` comes last.
+
+    Renderings are made from the documents' text, so that they are the same when made again from the files.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
+    text = dump_json(result)
+    stored = Result.model_validate_json(text)
+    reads_text = dump_json(reads) if reads else None
+    stored_reads = Reads.model_validate_json(reads_text) if reads_text else None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writable_error(folder, error) from error
+    for language in LANGUAGES:
+        if language not in stored.kit.languages:
+            continue
+        view = compose(stored, stored_reads, digest_of(text), language)
+        write_text(folder / f"report.{language}.html", render_html(view))
+        with atomic_path(folder / f"report.{language}.pdf") as temporary:
+            temporary.write_bytes(render_pdf(view, text))
+    if reads_text:
+        write_text(folder / READS, reads_text)
+    write_text(folder / RESULT, text)
+
+
+def read_report(path: Path) -> tuple[Result, Reads | None]:
+    """Return a result and the molecules beside it.
+
+    Raises:
+        InputError: a file is missing or does not fit its model, or its text is not the canonical one.
+        DefinitionError: `reads.json` is not the file that the result names.
+    """
+    result = read_json(path, Result)
+    if path.read_bytes() != dump_json(result).encode():
+        what = "is not in the form that ctdna writes: it was changed by another program"
+        raise InputError(path, "", what, "give the file as `ctdna report` wrote it")
+    if result.reads is None:
+        return result, None
+    beside = path.with_name(result.reads.file)
+    reads = read_json(beside, Reads)
+    found = hashlib.sha256(beside.read_bytes()).hexdigest()
+    if found != result.reads.sha256:
+        what = f"found SHA-256 {found[:12]}..., the result names {result.reads.sha256[:12]}..."
+        raise DefinitionError(beside, "", what, "restore the file that was written with this result")
+    return result, reads
