@@ -36,7 +36,8 @@ class _Source:
         _, batches = iter_records(self._path)
         for records in whole_templates(batches):
             with options.located(self._path):
-                yield pairs_and_fragments(records)
+                templates = pairs_and_fragments(records)
+            yield templates
 
     def records(self) -> "Iterator[RawRecords]":
         """Yield all pairs, then all fragments: bwa pairs neighbours within a chunk of an even number of reads."""
