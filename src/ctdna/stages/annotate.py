@@ -43,6 +43,9 @@ class Annotator:
         self._genome = sources.genome
         self._params = params
         self._diagnosis = diagnosis
+        broader = {name.casefold(): names for name, names in (params.broader_diseases or {}).items()}
+        same = (diagnosis, *broader.get(diagnosis.casefold(), ()))
+        self._same_diseases = frozenset(name.casefold() for name in same if name)
         self._mapped = [MappedTranscript(item, sources.genome) for item in sources.transcripts]
         self._knowledge = KnowledgeIndex(sources.knowledge)
         self._hotspots = {self._key(Allele(h.contig, h.pos1 - 1, h.ref, h.alt)) for h in sources.hotspots}
@@ -121,6 +124,7 @@ class Annotator:
             Findings(
                 items=items,
                 diagnosis=self._diagnosis,
+                same_diseases=self._same_diseases,
                 is_altering=not PROTEIN_ALTERING.isdisjoint(terms),
                 is_hotspot=key in self._hotspots,
                 is_truncating=not TRUNCATING.isdisjoint(terms),

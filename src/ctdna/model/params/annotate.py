@@ -16,3 +16,5 @@ class AnnotateParams(Frozen):
     """Bases before a transcript's start that are still named on it (`c.-124C>T` of TERT); None: none."""
     common_frequency: float | None = None
     """From this population frequency on, a common SNP of the kit is tier IV; None: frequency decides no tier."""
+    broader_diseases: dict[str, tuple[str, ...]] | None = None
+    """By a sample's diagnosis, the diseases whose evidence holds for it too; None: the very same disease alone."""

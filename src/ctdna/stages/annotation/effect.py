@@ -18,6 +18,7 @@ SEVERITY = (
     "inframe_deletion",
     "missense_variant",
     "coding_sequence_variant",
+    "start_retained_variant",
     "splice_region_variant",
     "stop_retained_variant",
     "synonymous_variant",
@@ -29,7 +30,7 @@ SEVERITY = (
     "intergenic_variant",
 )
 TRUNCATING = frozenset(SEVERITY[:4]) | {"start_lost"}
-PROTEIN_ALTERING = frozenset(SEVERITY[:10])
+PROTEIN_ALTERING = frozenset(SEVERITY[:11])
 _EXON_SPLICE_BASES = 3
 _SITE_BASES = 2
 
@@ -92,11 +93,20 @@ def _coding_change(name: Named, mapped: MappedTranscript) -> ProteinChange | Non
         first, end = first + 1, first + 1
     elif name.kind == "duplication":
         end = first
-    if end <= 0 or first >= mapped.n_coding or (end == first == 0):
+    is_named_before = mapped.coordinate(name.last).n < mapped.cds_start_n or (end == 0 and name.kind == "insertion")
+    if is_named_before or first >= mapped.n_coding:
         return None
+    if first < 3 and _keeps_coding(mapped, first, end, name.alt):
+        return ProteinChange("p.?", "start_retained_variant")
     if first < 0:
         return ProteinChange("p.(Met1?)", "start_lost")
     return protein_change(mapped.coding, mapped.n_coding, first, end, name.alt)
+
+
+def _keeps_coding(mapped: MappedTranscript, first: int, end: int, alt: str) -> bool:
+    """Return whether start codon and all that follows stay as they are, only what lies before them changes."""
+    first, end = mapped.cds_start_n + first, mapped.cds_start_n + end
+    return (mapped.spliced[:first] + alt + mapped.spliced[end:]).endswith(mapped.coding)
 
 
 def _coding(name: Named, mapped: MappedTranscript) -> tuple[str, set[str]]:

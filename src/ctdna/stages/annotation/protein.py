@@ -21,7 +21,7 @@ def protein_change(coding: str, n_coding: int, first: int, end: int, alt: str) -
     if first < 3 and changed[:3] != coding[:3]:
         return ProteinChange("p.(Met1?)", "start_lost")
     if end > n_coding:
-        return ProteinChange("p.?", "stop_lost")
+        return _over_the_end(coding, changed)
     if (len(alt) - (end - first)) % 3:
         return _frameshift(coding, changed, first // 3)
     return _in_frame(coding, changed, first, end, len(alt))
@@ -43,7 +43,7 @@ def _frameshift(coding: str, changed: str, start: int) -> ProteinChange:
     while i < len(before) and i < len(after) and before[i] == after[i]:
         i += 1
     if before == after:
-        return ProteinChange(f"p.({_name(before[start], start)}=)", "stop_retained_variant")
+        return ProteinChange(f"p.(Ter{len(before)}=)", "stop_retained_variant")
     if i >= len(after) or i >= len(before) or "X" in (before[i], after[i]):
         return ProteinChange("p.?", "frameshift_variant")
     if before[i] == "*":
@@ -52,6 +52,14 @@ def _frameshift(coding: str, changed: str, start: int) -> ProteinChange:
         return ProteinChange(f"p.({_name(before[i], i)}Ter)", "stop_gained")
     distance = str(len(after) - i) if after.endswith("*") and "X" not in after[i:] else "?"
     return ProteinChange(f"p.({_name(before[i], i)}{THREE_LETTERS[after[i]]}fsTer{distance})", "frameshift_variant")
+
+
+def _over_the_end(coding: str, changed: str) -> ProteinChange:
+    before, after = to_stop(translate(coding)), to_stop(translate(changed))
+    if before == after:
+        return ProteinChange(f"p.(Ter{len(before)}=)", "stop_retained_variant")
+    found = _frameshift(coding, changed, 0)
+    return found._replace(term="stop_lost") if found.term == "frameshift_variant" else found
 
 
 def _extension(after: str, i: int) -> ProteinChange:
@@ -65,6 +73,8 @@ def _in_frame(coding: str, changed: str, first: int, end: int, n_alt: int) -> Pr
     high = (max(end, first + bool(first % 3)) + 2) // 3
     grown = (n_alt - (end - first)) // 3
     whole = translate(coding)
+    if (grown or end == first) and to_stop(whole) == to_stop(translate(changed)):
+        return ProteinChange(f"p.(Ter{len(to_stop(whole))}=)", "stop_retained_variant")
     before, after = whole[low:high], to_stop(translate(changed[3 * low : 3 * (high + grown)]))
     if "X" in before + after:
         return ProteinChange("p.?", "coding_sequence_variant")
@@ -90,6 +100,8 @@ def _stop_lost(changed: str, low: int, before: str) -> ProteinChange:
 
 
 def _early_stop(whole: str, low: int, before: str, after: str) -> ProteinChange:
+    while not before and after[0] == whole[low] != "*":
+        after, low = after[1:], low + 1
     if after[0] == "*":
         return ProteinChange(f"p.({_name(whole[low], low)}Ter)", "stop_gained")
     if not before:
@@ -114,7 +126,9 @@ def _replaced(whole: str, low: int, before: str, after: str) -> ProteinChange:
 def _deletion(whole: str, start: int, end: int) -> ProteinChange:
     while end < len(whole) and whole[start] == whole[end] and whole[end] not in "*X":
         start, end = start + 1, end + 1
-    return ProteinChange(f"p.({_span(whole, start, end)}del)", "inframe_deletion")
+    is_tail = end < len(whole) and whole[end] == "*"
+    text = f"{_name(whole[start], start)}Ter" if is_tail else f"{_span(whole, start, end)}del"
+    return ProteinChange(f"p.({text})", "inframe_deletion")
 
 
 def _insertion(whole: str, at: int, unit: str) -> ProteinChange:

@@ -27,6 +27,8 @@ class Findings(NamedTuple):
     items: list[KnowledgeItem]
     diagnosis: str
     """The sample's disease; empty where it is not known."""
+    same_diseases: frozenset[str]
+    """The diseases whose evidence holds for the diagnosis, itself included; in `casefold`."""
     is_altering: bool
     """Changes the protein or a splice site."""
     is_hotspot: bool
@@ -63,20 +65,17 @@ def _best(findings: Findings) -> TierDecision | None:
     ranked = []
     for place, item in enumerate(findings.items):
         if supports_tier(item):
-            is_same = _is_same(item.disease, findings.diagnosis)
+            is_same = item.disease.casefold() in findings.same_diseases
             given: Tier = "II" if item.tier == "I" and findings.diagnosis and not is_same else item.tier
             ranked.append((_ORDER.index(given), not is_same, item.level, place, given, item))
     if not ranked:
         return None
     _, _, _, _, given, item = min(ranked, key=lambda row: row[:4])
-    return _by_item(given, item, findings.diagnosis)
+    return _by_item(given, item, findings)
 
 
-def _is_same(disease: str, diagnosis: str) -> bool:
-    return disease.casefold() == diagnosis.casefold()
-
-
-def _by_item(given: Tier, item: KnowledgeItem, diagnosis: str) -> TierDecision:
+def _by_item(given: Tier, item: KnowledgeItem, findings: Findings) -> TierDecision:
+    diagnosis = findings.diagnosis
     statement = f"{item.evidence_type.capitalize()} evidence of level {item.level} ({item.id}): {item.significance}"
     if item.therapy:
         statement += f" to {item.therapy}"
@@ -85,6 +84,6 @@ def _by_item(given: Tier, item: KnowledgeItem, diagnosis: str) -> TierDecision:
         return TierDecision(
             given, "evidence_diagnosis_unknown", f"{statement}; the sample's diagnosis was not considered"
         )
-    if _is_same(item.disease, diagnosis):
-        return TierDecision(given, "evidence_same_disease", f"{statement}, the sample's diagnosis")
+    if item.disease.casefold() in findings.same_diseases:
+        return TierDecision(given, "evidence_same_disease", f"{statement}; the sample's diagnosis is {diagnosis}")
     return TierDecision(given, "evidence_other_disease", f"{statement}; the sample's diagnosis is {diagnosis}")

@@ -39,7 +39,7 @@ class MappedTranscript:
         ends = (self.oriented(transcript.cds_start0), self.oriented(transcript.cds_end0 - 1))
         self.cds_start_n = self.coordinate(min(ends)).n
         self.cds_end_n = self.coordinate(max(ends)).n + 1
-        self._coding = ""
+        self._spliced = ""
 
     def oriented(self, pos0: int) -> int:
         """Return the oriented position of a genomic one; the same function turns back."""
@@ -75,12 +75,16 @@ class MappedTranscript:
         return f"{base}{offset:+d}" if offset else base
 
     @property
+    def spliced(self) -> str:
+        """Return the bases of all exons in the transcript's direction; `N` where the genome lacks them."""
+        if not self._spliced:
+            self._spliced = "".join(self._exon_bases(first, last) for first, last in self.exons)
+        return self._spliced
+
+    @property
     def coding(self) -> str:
-        """Return the spliced bases from the start codon to the transcript's end; `N` where the genome lacks them."""
-        if not self._coding:
-            whole = "".join(self._exon_bases(first, last) for first, last in self.exons)
-            self._coding = whole[self.cds_start_n :]
-        return self._coding
+        """Return the spliced bases from the start codon to the transcript's end."""
+        return self.spliced[self.cds_start_n :]
 
     @property
     def n_coding(self) -> int:
