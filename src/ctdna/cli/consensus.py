@@ -47,7 +47,9 @@ def consensus_header(header: "BamHeader", read_group: str) -> "BamHeader":
     groups = header.lines("RG")
     fields = [f"ID:{read_group}"]
     for name in _READ_GROUP_FIELDS:
-        values = dict.fromkeys(group[name].upper() if name == "PL" else group[name] for group in groups if name in group)
+        values = dict.fromkeys(
+            group[name].upper() if name == "PL" else group[name] for group in groups if name in group
+        )
         fields += [f"{name}:{','.join(values)}"] if values else []
     text = "\n".join(
         [
