@@ -58,6 +58,8 @@ class Effect(NamedTuple):
 def effect(change: Change, mapped: MappedTranscript, genome: Genome, splice_region_bases: int) -> Effect:
     """Return the effect of a change that lies in or near the transcript."""
     name = named(change, genome, mapped.is_minus)
+    hgvs = hgvs_c(name, mapped)
+    name = _as_insertion(name, mapped)
     protein, terms = _coding(name, mapped)
     terms |= _splice(name, mapped, splice_region_bases) | _regions(name, mapped)
     if terms & {"splice_acceptor_variant", "splice_donor_variant"}:
@@ -67,12 +69,25 @@ def effect(change: Change, mapped: MappedTranscript, genome: Genome, splice_regi
     near = [i + 1 for i, (low, high) in enumerate(mapped.exons) if _overlaps(name, low - 2, high + 2)]
     return Effect(
         mapped,
-        hgvs_c(name, mapped),
+        hgvs,
         protein,
         tuple(sorted(terms, key=SEVERITY.index)),
         f"{touched[0]}/{len(mapped.exons)}" if touched else "",
         tuple(near),
     )
+
+
+def _as_insertion(name: Named, mapped: MappedTranscript) -> Named:
+    """Return a duplication over an exon's edge as the insertion into that exon that it also is; others as they are.
+
+    Behind the insertion both splice sites are whole, as in EGFR c.2284-5_2290dup, p.(Ala763_Tyr764insPheGlnGluAla).
+    """
+    if name.kind != "duplication" or mapped.exon_of(name.first) == mapped.exon_of(name.last):
+        return name
+    for left, right in ((name.last, name.last + 1), (name.first - 1, name.first)):
+        if mapped.exon_of(left) == mapped.exon_of(right) >= 0:
+            return name._replace(kind="insertion", first=left, last=right)
+    return name
 
 
 def _overlaps(name: Named, low: int, high: int) -> bool:
