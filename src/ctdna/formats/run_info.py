@@ -162,7 +162,7 @@ def add_run_parameters(layout: RunLayout, path: Path) -> RunLayout:
     kind = layout.instrument_type
     for tag in _TYPE_TAGS:
         words = texts.get(tag.lower(), "").lower()
-        match = next((name for word, name in _TYPES if word in words), None)
+        match = next((name for word, name in _TYPES if re.search(rf"\b{word}", words)), None)
         if match is not None:
             kind = match
             break

@@ -23,7 +23,7 @@ _REVERSING = frozenset(
     )
 )
 """Instruments that read index 2 on the other strand (workflow B)."""
-_FORWARD = frozenset(("MiSeq", "HiSeq 2000/2500", "MiSeq i100"))
+_FORWARD = frozenset(("MiSeq", "HiSeq 2000/2500"))
 _CODES = {"A": 0, "C": 1, "G": 2, "T": 3, "N": ANY}
 _SHEET = "correct the sample sheet"
 MAX_COUNTED_CYCLES = 27
