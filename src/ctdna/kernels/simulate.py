@@ -369,3 +369,25 @@ def call_others(
         for at in range(len(index)):
             index[at] = 2 if kinds[i] == 0 else below(state, 4)
         _call_cluster(state, reads, index, sequencing, 2 if kinds[i] == 2 else 0, calls[rows[i]])
+
+
+def warm() -> None:
+    """Compile every kernel of this module on one molecule."""
+    genome = Genome(np.zeros(400, np.uint8), np.array([0, 400], np.int64))
+    alleles = Alleles(
+        np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros((4, 0))
+    )
+    capture = Capture(np.array([100]), np.array([200]), np.zeros(0), np.zeros(1), 60, 0.0, 0.0)
+    rates = Amplification(1.0, 0.0, 0.1, 0.0, 0.0, 0.0, 8, 0.0, 6, 8, 0.0)
+    molecules = Molecules(
+        np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.uint8), np.zeros(1, np.uint64),
+        np.zeros(1, np.uint64), np.zeros((1, 2), np.int64),
+    )  # fmt: skip
+    codes = np.zeros((2, 4), np.uint8)
+    sequencing = Sequencing(np.ones((3, 24, 4)), np.zeros(4), 0.0, codes[0, :2], codes, codes[:1], 2, 2, 10, 0.0)
+    calls, rows = np.zeros((8, 24), np.uint8), np.arange(8)
+    with np.errstate(over="ignore"):
+        draw_molecules(np.uint64(1), 0, 1, genome, alleles, capture, rates, molecules)
+        molecules.reads[0] = 1
+        call_molecules(np.uint64(1), (0, 1, 0), genome, alleles, rates, sequencing, molecules, rows, calls)
+        call_others(np.uint64(1), np.zeros(1, np.int64), np.zeros(100, np.uint8), sequencing, rows, calls)
