@@ -24,7 +24,7 @@ Matcher = Callable[[Effect], bool]
 def one_letter(hgvs_p: str) -> str:
     """Return the protein change in one-letter residues without its parentheses: `L858R`; empty for `p.?`."""
     inner = hgvs_p.removeprefix("p.").removeprefix("(").removesuffix(")")
-    return "" if "?" in inner else _THREE.sub(lambda found: ONE_LETTER[found.group()], inner)
+    return "" if inner == "?" else _THREE.sub(lambda found: ONE_LETTER[found.group()], inner)
 
 
 def matcher(variant: str) -> Matcher | None:
