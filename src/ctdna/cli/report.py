@@ -81,9 +81,7 @@ def _kit_parts(loaded: "LoadedKit") -> "KitParts":
     from ctdna.report.collect import KitParts
 
     contents = read_contents(loaded)
-    return KitParts(
-        loaded.definition, loaded.address, loaded.digest, contents.hotspots, contents.slices, contents.knowledge
-    )
+    return KitParts(loaded.definition, loaded.address, loaded.digest, contents.hotspots, contents.knowledge)
 
 
 def _files(

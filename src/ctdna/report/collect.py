@@ -6,14 +6,14 @@ from typing import NamedTuple
 from ctdna import __version__
 from ctdna.formats.documents import read_json
 from ctdna.model import annotation
-from ctdna.model.annotation import ContigPlace, Hotspot
+from ctdna.model.annotation import Hotspot
 from ctdna.model.errors import DefinitionError, InputError
 from ctdna.model.kit import KitDefinition
 from ctdna.model.manifest import RunManifest
 from ctdna.model.qc import RunQc, SampleQc
 from ctdna.model.result import KnowledgeItem
 from ctdna.report.builder import Sources
-from ctdna.report.sources import LocusRow, locus_rows, program_versions, read_variants, sha256_of
+from ctdna.report.sources import locus_rows, program_versions, read_variants, sha256_of
 
 
 class Files(NamedTuple):
@@ -34,7 +34,6 @@ class KitParts(NamedTuple):
     address: str
     digest: str
     hotspots: tuple[Hotspot, ...]
-    slices: tuple[ContigPlace, ...]
     knowledge: tuple[annotation.KnowledgeItem, ...]
 
 
@@ -58,22 +57,6 @@ def _check_sample(files: Files, manifest: RunManifest, qc: SampleQc, sample_id: 
     if found[sample_id] != qc.role:
         what = f"found the role {qc.role}, the run says {found[sample_id]}"
         raise InputError(files.qc, "role", what, "run `ctdna qc` again")
-
-
-def placed_hotspots(
-    hotspots: tuple[Hotspot, ...], slices: tuple[ContigPlace, ...], loci: tuple[LocusRow, ...]
-) -> tuple[Hotspot, ...]:
-    """Return the hotspots on the contigs of the locus table: where these are slices of a genome, moved onto them."""
-    contigs = {row.contig for row in loci}
-    places = [place for place in slices if place.contig in contigs]
-
-    def moved(hotspot: Hotspot) -> Hotspot:
-        for place in places:
-            if place.chrom == hotspot.contig and place.start0 < hotspot.pos1 <= place.start0 + place.length:
-                return hotspot._replace(contig=place.contig, pos1=hotspot.pos1 - place.start0)
-        return hotspot
-
-    return tuple(hotspot if hotspot.contig in contigs else moved(hotspot) for hotspot in hotspots)
 
 
 def _item(item: annotation.KnowledgeItem) -> KnowledgeItem:
@@ -107,7 +90,6 @@ def collect(files: Files, sample_id: str | None, kit: KitParts) -> Sources:
         "qc/run.json": files.run_qc,
         "filter.bam": files.bam,
     }
-    loci = locus_rows(files.loci)
     software = program_versions(files.bam) if files.bam else {}
     software["ctdna"] = manifest.software
     if __version__ != manifest.software:
@@ -116,10 +98,10 @@ def collect(files: Files, sample_id: str | None, kit: KitParts) -> Sources:
         manifest=manifest,
         kit=kit.definition,
         kit_digest=kit.digest,
-        hotspots=placed_hotspots(kit.hotspots, kit.slices, loci),
+        hotspots=kit.hotspots,
         knowledge={item.id: _item(item) for item in kit.knowledge},
         variants=read_variants(files.vcf, qc.sample_id),
-        loci=loci,
+        loci=locus_rows(files.loci),
         qc=qc,
         run_qc=run_qc,
         software=software,

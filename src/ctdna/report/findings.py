@@ -1,6 +1,6 @@
 """A record of the annotated VCF as a finding of the result."""
 
-from typing import Any
+from typing import Any, get_args
 
 from ctdna.model.errors import InputError
 from ctdna.model.params.qc import VariantClass
@@ -33,6 +33,16 @@ def _needed(row: VariantRow, name: str) -> Any:
         where = f"{row.contig}:{row.pos1} {row.ref}>{row.alt}"
         raise InputError("annotated VCF", where, f"FORMAT/{name} is missing", "call the sample again")
     return value
+
+
+def _class(row: VariantRow) -> VariantClass:
+    for name in get_args(VariantClass):
+        if row.info.get("VC") == name:
+            found: VariantClass = name
+            return found
+    where = f"{row.contig}:{row.pos1} {row.ref}>{row.alt}"
+    allowed = f"allowed: {', '.join(get_args(VariantClass))}"
+    raise InputError("annotated VCF", where, f"INFO/VC is {row.info.get('VC', 'missing')}", allowed)
 
 
 def _state(row: VariantRow, variant_class: VariantClass, failed: frozenset[VariantClass]) -> FindingState:
@@ -74,7 +84,7 @@ def finding_of(
     Raises:
         InputError: a count is missing, or the record names a knowledge item that the kit does not hold.
     """
-    variant_class: VariantClass = row.info.get("VC") or "snv"
+    variant_class = _class(row)
     state = _state(row, variant_class, failed)
     ref_molecules, alt_molecules = _needed(row, "AD")
     low, high = _needed(row, "AFCI")

@@ -29,7 +29,7 @@ def _locus(locus: ReportableLocus, language: Language) -> tuple[Cell, ...]:
     name = f"{locus.contig}:{locus.pos1} {_short(locus.ref)}>{_short(locus.alt)}"
     return (
         Cell(text=locus.gene, tone="strong"),
-        Cell(text=locus.label, sub=name),
+        Cell(text=locus.label.removeprefix(f"{locus.gene} "), sub=name),
         Cell(text=code(language, "state", locus.state), tone=_TONES[locus.state], chip=True),
         Cell(text=limit or "–", tone="" if limit else "mute"),
         Cell(text=f"{plain(locus.alt_molecules)} / {plain(locus.depth)}"),

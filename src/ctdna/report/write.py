@@ -1,4 +1,4 @@
-"""The report's files: `result.json`, `reads.json`, and HTML and PDF of each language, all functions of the first two."""
+"""The report's files: `result.json`, `reads.json`, and from these two HTML and PDF of each language."""
 
 import hashlib
 from pathlib import Path
