@@ -67,13 +67,13 @@ def read_umis(path: Path) -> "FixedUmis":
     from ctdna.stages.umi_correct import fixed_umis
 
     try:
-        lines = path.read_bytes().decode("utf-8-sig").split()
+        lines = [line.strip() for line in path.read_bytes().decode("utf-8-sig").splitlines()]
     except OSError as error:
         raise InputError(path, "", f"cannot be read: {error.strerror}", "check the path") from error
     except UnicodeDecodeError as error:
         raise InputError(path, "", "not a text file", "write one UMI a line") from error
     with options.located(path):
-        return fixed_umis([line for line in lines if not line.startswith("#")])
+        return fixed_umis([line for line in lines if line and not line.startswith("#")])
 
 
 def _batches(paths: tuple[Path, ...], threads: int) -> Iterator[tuple["FastqColumns", ...]]:

@@ -1,0 +1,118 @@
+"""`ctdna group` as a user runs it."""
+
+import json
+from pathlib import Path
+
+import click
+import pysam
+import pytest
+from click.testing import CliRunner
+
+from ctdna.cli import options
+from ctdna.cli.group import command, histogram_text
+from ctdna.model.errors import InputError
+from ctdna.model.params.group import GroupParams
+from tests.builders import Read, write_bam
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def bam(path: Path, n: int = 40) -> Path:
+    reads = [
+        Read(f"r{i:03}", 0, i % 2, 100 + i // 8, 60, "4M", tags={"RX": "ACGT" if i % 3 else "ACGA"}) for i in range(n)
+    ]
+    return write_bam(
+        path, [*reads, Read("low", 0, 0, 100, 0, "4M", tags={"RX": "ACGT"}), Read("free", tags={"RX": "A"})]
+    )
+
+
+def run(*args: object) -> None:
+    result = CliRunner().invoke(command, [str(arg) for arg in args], catch_exceptions=False, standalone_mode=False)
+    if result.exception:
+        raise result.exception
+
+
+def test_writes_groups_metrics_and_histogram(tmp_path: Path) -> None:
+    source = bam(tmp_path / "in.bam")
+    out = tmp_path / "out.bam"
+    run("--input", source, "--output", out, "--strategy", "edit", "--sample", "s1",
+        "--metrics", tmp_path / "m.json", "--histogram", tmp_path / "h.tsv")  # fmt: skip
+    metrics = json.loads((tmp_path / "m.json").read_text())
+    assert (metrics["n_in"], metrics["n_out"], metrics["sample"]) == (42, 40, "s1")
+    assert metrics["rejected"]["low_mapq"] == metrics["rejected"]["unmapped"] == 1
+    with pysam.AlignmentFile(str(out)) as back:
+        header = back.header.to_dict()
+        found = [(read.get_tag("MI"), read.reference_id, read.query_name) for read in back]
+    assert header["HD"] == {"VN": "1.6", "SO": "unsorted", "GO": "query", "SS": "unsorted:template-coordinate"}
+    assert header["PG"] == [{"ID": "ctdna-group", "PN": "ctdna", "VN": "0.1.0"}]
+    assert [int(mi) for mi, _, _ in found] == sorted(int(mi) for mi, _, _ in found)
+    assert len({mi for mi, _, _ in found}) == metrics["counts"]["molecules"] == 10
+    table = (tmp_path / "h.tsv").read_text().splitlines()
+    assert table == ["family_size\tcount\tfraction\tfraction_gt_or_eq_family_size", "4\t10\t1\t1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["h.tsv", "in.bam", "m.json", "out.bam"]
+
+
+def test_same_bytes_for_any_number_of_threads(tmp_path: Path) -> None:
+    source = bam(tmp_path / "in.bam", 900)
+    for threads in (1, 2):
+        run("--input", source, "--output", tmp_path / f"{threads}.bam", "--strategy", "adjacency", "--threads", threads)
+    assert (tmp_path / "1.bam").read_bytes() == (tmp_path / "2.bam").read_bytes()
+
+
+def test_warns_where_nothing_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_bam(tmp_path / "in.bam", [Read("r")])
+    result = CliRunner().invoke(
+        command, ["--input", str(source), "--output", str(tmp_path / "o.bam"), "--strategy", "edit"]
+    )
+    assert result.exit_code == 0
+    assert "warning: no read is left (unmapped 1)" in result.output
+    assert pysam.AlignmentFile(str(tmp_path / "o.bam")).count(until_eof=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "--strategy: no strategy is given; give --strategy or --kit"),
+        (["--strategy", "identity", "--edits", "1"], "--edits: found 1; identity allows 0"),
+        (["--strategy", "paired", "--min-umi-length", "4"], "--min-umi-length: not with the paired strategy"),
+        (["--strategy", "paired"], r"in\.bam: read r000: a single read, but the paired strategy needs read pairs"),
+        (["--strategy", "adjacency", "--input", "absent.bam"], "absent.bam: cannot be read: No such file"),
+        (["--strategy", "edit", "--kit", "no-such-kit@9.9.9"], "no-such-kit"),
+    ],
+)
+def test_messages(tmp_path: Path, args: list[str], message: str) -> None:
+    source = bam(tmp_path / "in.bam")
+    with pytest.raises(Exception, match=message):
+        run("--input", source, "--output", tmp_path / "out.bam", *args)
+    assert not (tmp_path / "out.bam").exists()
+
+
+def test_truncated_input_is_one_error_and_no_output(tmp_path: Path) -> None:
+    source = bam(tmp_path / "in.bam", 300)
+    (tmp_path / "cut.bam").write_bytes(source.read_bytes()[:-40])
+    with pytest.raises(InputError, match=r"cut\.bam"):
+        run("--input", tmp_path / "cut.bam", "--output", tmp_path / "out.bam", "--strategy", "edit")
+    assert not (tmp_path / "out.bam").exists()
+
+
+def test_options_that_contradict_the_kit_are_refused() -> None:
+    settings = GroupParams(strategy="paired", edits=1, min_mapq=20, min_umi_length=None, allow_inter_contig=True)
+    options.check_against_kit("demo@1.0.0", settings, {"strategy": "paired", "min_mapq": 20})
+    with pytest.raises(InputError, match=r"--min-mapq: found 1, but kit demo@1\.0\.0 sets 20; leave the option out"):
+        options.check_against_kit("demo@1.0.0", settings, {"min_mapq": 1})
+
+
+def test_only_written_options_count_as_given() -> None:
+    @click.command()
+    @click.option("--a", default=1)
+    @click.option("--b", default=2)
+    @click.pass_context
+    def some(ctx: click.Context, /, a: int, b: int) -> None:
+        click.echo(repr(options.given(ctx, "a", "b")))
+
+    assert CliRunner().invoke(some, ["--b", "2"]).output == "{'b': 2}\n"
+
+
+def test_histogram_of_nothing() -> None:
+    assert histogram_text({}) == "family_size\tcount\tfraction\tfraction_gt_or_eq_family_size\n"
+    assert histogram_text({2: 1, 1: 3}).splitlines()[1:] == ["1\t3\t0.75\t1", "2\t1\t0.25\t0.25"]
