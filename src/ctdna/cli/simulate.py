@@ -64,7 +64,8 @@ def _write(
     from ctdna.stages.simulation.tables import expected_error_percent, sequencing_columns
 
     truth = folder / "truth"
-    truth.mkdir(parents=True)
+    folder.mkdir()
+    truth.mkdir()
     write_truth(truth, design, run.truth, seed, kit.address)
     for metrics in run.metrics:
         write_json(truth / f"{metrics.sample}.simulate.json", metrics)
@@ -91,7 +92,7 @@ def command(design: Path, kit_name: str, output: Path, seed: int, fastq_only: bo
     single strands, loss, amplification, sequencing errors, contamination and index hopping. The folder appears whole
     or not at all; a folder that exists and is not empty is left alone.
     """
-    from ctdna.formats.atomic import atomic_path
+    from ctdna.formats.atomic import atomic_path, writable_error
     from ctdna.formats.simulation import read_design
     from ctdna.kit.load import load_kit
     from ctdna.stages.simulate import simulate
@@ -104,5 +105,8 @@ def command(design: Path, kit_name: str, output: Path, seed: int, fastq_only: bo
     panel, genome = _read_panel(kit)
     with options.located(design):
         run = simulate(seed, genome, panel, plan, threads)
-    with atomic_path(output) as folder:
-        _write(folder, run, plan, kit, seed, fastq_only, threads)
+    try:
+        with atomic_path(output) as folder:
+            _write(folder, run, plan, kit, seed, fastq_only, threads)
+    except OSError as error:
+        raise writable_error(output, error) from error
