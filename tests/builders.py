@@ -49,13 +49,13 @@ def _cigar_operations(text: str) -> list[int]:
 
 def tag_bytes(name: str, value: Any) -> bytes:
     """Return one tag as BAM stores it."""
-    kinds = {str: "Z", int: "i", float: "f", list: "B:s"}
-    kind, plain = value if isinstance(value, Tag) else (kinds[type(value)], value)
+    kinds: dict[type, str] = {str: "Z", int: "i", float: "f", list: "B:s"}
+    kind, plain = (value.kind, value.value) if isinstance(value, Tag) else (kinds[type(value)], value)
     head = name.encode() + kind[:1].encode()
     if kind in ("Z", "H"):
-        return head + plain.encode() + b"\0"
+        return head + str(plain).encode() + b"\0"
     if kind == "A":
-        return head + plain.encode()
+        return head + str(plain).encode()
     if kind.startswith("B:"):
         code = _ARRAYS[kind[2]]
         return head + kind[2].encode() + struct.pack(f"<i{len(plain)}{code}", len(plain), *plain)
@@ -93,7 +93,7 @@ def records(reads: Iterable[Read]) -> RawRecords:
 def _sam_tag(text: str) -> tuple[str, Any]:
     name, kind, value = text.split(":", 2)
     if kind == "i":
-        return name, int(value)
+        return name, int(value) if int(value) < 1 << 31 else Tag("I", int(value))
     if kind == "f":
         return name, float(value)
     if kind == "B":
@@ -104,11 +104,12 @@ def _sam_tag(text: str) -> tuple[str, Any]:
 
 def sam_read(line: str, contigs: Sequence[tuple[str, int]] = CONTIGS) -> Read:
     """Return the read of one SAM line (fields apart by white space; tag values hold none)."""
-    name, flag, contig, pos, mapq, cigar, mate, mate_pos, size, bases, quals, *tags = line.split()
+    name, flag, contig, pos, mapq, cigar, mate, mate_pos, size, letters, quals, *tags = line.split()
+    bases = "" if letters == "*" else letters
     ids = {known: i for i, (known, _) in enumerate(contigs)} | {"*": -1}
     return Read(
         name, int(flag), ids[contig], int(pos) - 1, int(mapq), cigar, ids[contig if mate == "=" else mate],
-        int(mate_pos) - 1, int(size), "" if bases == "*" else bases,
+        int(mate_pos) - 1, int(size), bases,
         [255] * len(bases) if quals == "*" else [ord(letter) - 33 for letter in quals], dict(map(_sam_tag, tags)),
     )  # fmt: skip
 
