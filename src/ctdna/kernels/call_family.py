@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels import family as fam
-from ctdna.kernels.consensus import Strands, VoteLimits, new_strands
+from ctdna.kernels.consensus import NO_CALL_QUALITY, N, Strands, VoteLimits, new_strands
 from ctdna.kernels.consensus_write import (
     Identity,
     Output,
@@ -259,8 +259,8 @@ def _combine_end(source: Input, strands: Strands, a: Int, b: Int, target: Int) -
     one = np.int64(b if kind == ONLY_B else a)
     other = np.int64(b if kind == BOTH else -1)
     for i in range(strands.lengths[target]):
-        if strands.quals[target, i] < source.settings.min_consensus_quality:
-            strands.codes[target, i], strands.quals[target, i] = 4, 2
+        if strands.codes[target, i] != N and strands.quals[target, i] < source.settings.min_consensus_quality:
+            strands.codes[target, i], strands.quals[target, i] = N, NO_CALL_QUALITY
     is_enough = _is_enough(source, _depth(strands, one), _depth(strands, other) if other >= 0 else np.int64(0))
     return one, other, np.int64(0 if is_enough else TOO_FEW_READS)
 
