@@ -55,10 +55,15 @@ def test_every_encoding_gives_what_was_encoded(tmp_path: Path, kind: str, thread
         calls = expected.calls.copy()
         if kind == "cbcl-passing":
             calls[expected.passing == 0] = 0
-        assert (tile.planes.T == calls).all()
+        assert np.array_equal(tile.planes.T, calls)
         assert tile.is_passing.tolist() == expected.passing.tolist()
         assert tile.x.tolist() == [1000 + 10 * i for i in range(len(calls))]
         assert tile.y.tolist() == [1000 + 20 * i for i in range(len(calls))]
+
+
+def _read_all(folder: RunFolder) -> None:
+    for number in lane_tiles(folder, folder.lanes[0]):
+        read_tile(folder, folder.lanes[0], number)
 
 
 def _remove(path: Path) -> None:
@@ -96,8 +101,7 @@ def test_damage_is_located(tmp_path: Path, kind: str, name: str, damage: object,
     folder = _folder(tmp_path, kind)
     damage(folder.path / "Data" / "Intensities" / "BaseCalls" / name)
     with pytest.raises(InputError, match=message):
-        for number in lane_tiles(folder, folder.lanes[0]):
-            read_tile(folder, folder.lanes[0], number)
+        _read_all(folder)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -113,8 +117,7 @@ def test_any_truncation_is_an_input_error(tmp_path: Path, kind: str) -> None:
         bcl._blocks.cache_clear()
         cbcl.read_cbcl_header.cache_clear()
         with pytest.raises(InputError):
-            for number in (1101, 2103):
-                read_tile(folder, lane, number)
+            _read_all(folder)
 
 
 def test_missing_surface(tmp_path: Path) -> None:
@@ -173,8 +176,8 @@ def test_wrong_counts_and_headers(tmp_path: Path) -> None:
         cbcl.read_cbcl_header(path)
     path = tmp_path / "c.cbcl"
     path.write_bytes(encode_cbcl({1101: np.zeros(5, dtype=np.uint8)})[:-6] + b"\0" * 6)
+    header = cbcl.read_cbcl_header(path)
     with pytest.raises(InputError, match="tile 1101: "):
-        header = cbcl.read_cbcl_header(path)
         cbcl.read_cbcl_calls(path, header, 1101, np.ones(5, dtype=np.uint8), np.zeros(5, dtype=np.uint8))
 
 
@@ -275,11 +278,11 @@ def test_published_run_folders(
 @pytest.mark.parametrize("name", ["bcl_tooShort.bcl", "bcl_tooLong.bcl"])
 def test_published_damaged_calls(real_data: Path, name: str) -> None:
     path = real_data / "run-folders" / "readerTests" / name
-    with pytest.raises(InputError, match="truncated|too long"):
+    with pytest.raises(InputError, match=r"truncated|too long"):
         bcl.read_tile_calls(path, struct.unpack("<I", path.read_bytes()[:4])[0])
 
 
 @pytest.mark.parametrize("name", ["pf_tooShort", "pf_tooLarge", "pf_badVersionBytes"])
 def test_published_damaged_filters(real_data: Path, name: str) -> None:
-    with pytest.raises(InputError, match="truncated|too long|filter version"):
+    with pytest.raises(InputError, match=r"truncated|too long|filter version"):
         read_filter(real_data / "run-folders" / "readerTests" / f"{name}.filter")

@@ -76,8 +76,6 @@ def _sample(sample_id: str, files: list[FastqFile], short: str | None) -> FastqS
         lane = min(set(reads[1]) ^ set(reads[2]))
         present = reads[1].get(lane) or reads[2][lane]
         raise InputError(present, "", f"found no R{1 if lane in reads[2] else 2} beside it", "add the file")
-    if not reads[1]:
-        raise InputError(files[0].path, "", "found R2, but no R1", "add the file")
     r1 = tuple(reads[1][lane] for lane in sorted(reads[1]))
     r2 = tuple(reads[2][lane] for lane in sorted(reads[2]))
     return FastqSample(sample_id, (short,) if short else (), r1, r2)
