@@ -123,6 +123,9 @@ def _inflate_into(path: Path, buffer: bytes, blocks: list[Block], out: NDArray[n
             at += block.n_content
 
 
+_Group = list[tuple[bytes, list[Block]]]
+
+
 class _Batch(NamedTuple):
     out: NDArray[np.uint8]
     jobs: list[Future[None]]
@@ -133,7 +136,7 @@ class _Batch(NamedTuple):
         return self.out
 
 
-def _start(path: Path, parts: list[tuple[bytes, list[Block]]], pool: ThreadPoolExecutor | None) -> _Batch:
+def _start(path: Path, parts: _Group, pool: ThreadPoolExecutor | None) -> _Batch:
     out = np.empty(sum(block.n_content for _, blocks in parts for block in blocks), dtype=np.uint8)
     jobs: list[Future[None]] = []
     at = 0
@@ -163,6 +166,21 @@ def _parts(path: Path, stream: BinaryIO, needs_marker: bool) -> Iterator[tuple[b
         raise InputError(path, f"byte {file_at}", "the file is truncated (no BGZF end-of-file block)", _TRUNCATED)
 
 
+def _groups(parts: Iterator[tuple[bytes, list[Block]]], batch_bytes: int) -> Iterator[_Group]:
+    """Yield blocks in groups that inflate to `batch_bytes` or a block more; the last group may be smaller or empty."""
+    group: _Group = []
+    size = 0
+    for buffer, blocks in parts:
+        first = 0
+        for after, block in enumerate(blocks, 1):
+            size += block.n_content
+            if size >= batch_bytes:
+                yield [*group, (buffer, blocks[first:after])]
+                group, size, first = [], 0, after
+        group.append((buffer, blocks[first:]))
+    yield group
+
+
 def inflate(
     path: Path, threads: int = 1, batch_bytes: int = 32 << 20, needs_marker: bool = True
 ) -> Iterator[NDArray[np.uint8]]:
@@ -178,21 +196,11 @@ def inflate(
         stream = stack.enter_context(open_input(path))
         pool = stack.enter_context(ThreadPoolExecutor(threads)) if threads > 1 else None
         waiting: deque[_Batch] = deque()
-        group: list[tuple[bytes, list[Block]]] = []
-        size = 0
-        for buffer, blocks in _parts(path, stream, needs_marker):
-            group.append((buffer, blocks))
-            size += sum(block.n_content for block in blocks)
-            if size >= batch_bytes:
-                waiting.append(_start(path, group, pool))
-                group, size = [], 0
-                if pool is None or len(waiting) > 1:
-                    yield waiting.popleft().result()
-        waiting.append(_start(path, group, pool))
-        for batch in waiting:
-            content = batch.result()
-            if len(content):
+        for group in _groups(_parts(path, stream, needs_marker), batch_bytes):
+            waiting.append(_start(path, group, pool))
+            if (pool is None or len(waiting) > 1) and len(content := waiting.popleft().result()):
                 yield content
+        yield from (content for batch in waiting if len(content := batch.result()))
 
 
 def _deflate_blocks(content: NDArray[np.uint8], level: int) -> bytes:
