@@ -311,3 +311,22 @@ def take_templates(
         out.bases[offsets[i] : offsets[i + 1]] = reads.bases[at : at + size]
         out.quals[offsets[i] : offsets[i + 1]] = reads.quals[at : at + size]
     return out
+
+
+def warm() -> None:
+    """Compile every kernel of this module for the types it is called with."""
+    bases, offsets = np.frombuffer(b"ACGTACGT", dtype=np.uint8).copy(), np.array([0, 8], dtype=np.int64)
+    segments = np.array([[UMI, 2], [TEMPLATE, -1]], dtype=np.int64)
+    found = divide(bases, bases, offsets, segments, np.array([2, 2, TEMPLATE], dtype=np.int64))
+    whole, limits = np.ones(1, dtype=np.bool_), np.array([4, 0.1], dtype=np.float64)
+    places = found.template_at
+    inserts_by_overlap((bases, bases), (offsets, offsets), (places, places), whole, limits, COMPLEMENT)
+    inserts_by_adapter(bases, offsets, places, whole, bases, 2, limits)
+    holds_n(found.umis, found.umi_offsets)
+    replace_umis(found.umis, found.umi_offsets, bases[:2].reshape(1, 2).copy(), np.zeros(1, dtype=np.int32))
+    keep = np.zeros(1, dtype=np.int64)
+    text, text_offsets = join_halves(found.umis, found.umi_offsets, bases, offsets, keep, 45, 0)
+    heads = np.zeros(15, dtype=np.uint8)
+    texts, ends = comments(heads, text, text, text_offsets, text, whole)
+    reads = FastqColumns(bases, offsets, bases, offsets, bases, bases, offsets)
+    take_templates(reads, places, found.n_template, keep, texts, ends)

@@ -354,3 +354,18 @@ def with_molecules(
             out[new_offsets[i] + k] = size >> 8 * k & 255
         new_offsets[i + 1] = to
     return RawRecords(out[: new_offsets[n]].copy(), new_offsets)
+
+
+def warm() -> None:
+    """Compile every kernel of this module for the types it is called with."""
+    data, at = np.frombuffer(b"\0" * 40 + b"r\0RXZA\0", dtype=np.uint8).copy(), np.array([40], dtype=np.int64)
+    ints, flag, bytes_ = np.ones(1, dtype=np.int32), np.zeros(1, dtype=np.uint16), np.zeros(1, dtype=np.uint8)
+    group, n_groups = name_groups(data, at, ints)
+    r1, r2, _, _ = pair_templates(group, n_groups, np.zeros(1, dtype=np.int64), flag)
+    template_ends(r1, r2, ints, ints, flag)
+    template_status(r1, r2, ints, bytes_, flag, ints, bytes_, np.zeros(3, dtype=np.int64))
+    both = np.array([0, 1], dtype=np.int64)
+    match_texts(data, at, ints, data[40:41].copy(), both)
+    padded_texts(data, at, ints, 1)
+    sort_by_name(np.zeros(1, dtype=np.int64), runs(np.zeros((2, 1), dtype=np.int64)), r1, data, at, ints)
+    with_molecules(data, np.array([0, 47], dtype=np.int64), at + 2, r1, r1, bytes_)

@@ -300,3 +300,16 @@ def nearest_fixed(
                 next_low = found
         first[i], second[i] = low, next_low
     return best, first, second
+
+
+def warm() -> None:
+    """Compile every kernel of this module for the types it is called with."""
+    letters = np.frombuffer(b"AC-GT", dtype=np.uint8).copy()
+    at, n_chars = np.zeros(1, dtype=np.int64), np.array([5], dtype=np.int32)
+    first, second, shape, _ = encode_umis(letters, at, n_chars, BASE_TABLE)
+    swapped_shapes(shape)
+    root = cluster_umis(
+        first, second, shape, np.ones(1, dtype=np.int64), np.array([0, 1], dtype=np.int64), 1, ADJACENCY
+    )
+    turned_umis(first, second, shape, root, 4)
+    nearest_fixed(letters, at, letters[:2].reshape(1, 2))

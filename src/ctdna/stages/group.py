@@ -185,7 +185,7 @@ def _cells(records: RawRecords, fields: RecordFields) -> NDArray[np.int64]:
 def _cut_to_shortest(places: list[NDArray[np.int64]], n_chars: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return for each template the length of the shortest UMI at its place."""
     order = np.lexsort(places[::-1])
-    starts = runs(np.stack(places)[:, order])
+    starts = runs(np.take(np.stack(places), order, axis=1))
     shortest = np.minimum.reduceat(n_chars[order], starts[:-1])
     out = np.empty_like(n_chars)
     out[order] = np.repeat(shortest, np.diff(starts)).astype(np.int32)
@@ -225,7 +225,7 @@ def assign_molecules(
     places = _places(templates, params)
     keys = [*places, templates.first, templates.second, templates.shape.astype(np.int64)]
     order = np.lexsort(keys[::-1])
-    columns = np.stack(keys)[:, order]
+    columns = np.take(np.stack(keys), order, axis=1)
     starts = runs(columns)
     heads = columns[:, starts[:-1]]
     counts = np.diff(starts)
