@@ -380,7 +380,7 @@ def kit_facts() -> KitFacts:
         intended_use=Text(
             en="Shows the software on simulated data. No clinical use.", zh="用于以模拟数据演示软件，不用于临床。"
         ),
-        report_title=Text(en="Demo plasma ctDNA panel, ten targets", zh="演示血浆 ctDNA 检测组合（十个区域）"),
+        report_title=Text(en="Circulating tumour DNA report", zh="循环肿瘤 DNA 检测报告"),
         method=Text(
             en="Hybrid capture of cfDNA with duplex UMIs; consensus of each molecule's reads; calls against the kit's "
             "background.",

@@ -71,7 +71,8 @@ def _loci_lines(result: Result, language: Language) -> list[str]:
     limits = [item.lod95 for item in result.hotspots if item.state == "NOT_DETECTED" and item.lod95 is not None]
     if limits:
         low, high = percent(min(limits), language), percent(max(limits), language)
-        lines.append(words(language, "verdict.range", low=low, high=high))
+        key = "verdict.range" if low != high else "verdict.one_limit"
+        lines.append(words(language, key, low=low, high=high))
     return lines
 
 
@@ -140,8 +141,8 @@ def compose(result: Result, reads: Reads | None, digest: str, language: Language
     sample, kit = result.sample.sample_id, result.kit.address
     return View(
         language=language,
-        title=words(language, "title"),
-        kit_title=pick(language, result.kit.report_title),
+        title=pick(language, result.kit.report_title),
+        kit_title=pick(language, result.kit.title),
         chips=(words(language, "draft"),),
         ruo=words(language, "ruo"),
         facts=_facts(result, language),

@@ -8,7 +8,8 @@ from ctdna.report.texts import Language, code, words
 from ctdna.report.view import Cell, Column, Evidence, Paragraph, Section, Table, Tone
 
 SHOWN = ("reported", "possible_germline", "withheld")
-MAX_KNOWLEDGE = 3
+MAX_KNOWLEDGE = 2
+"""Items in the table; the evidence section has them all."""
 
 
 def change_of(finding: Finding) -> tuple[str, str]:
@@ -33,15 +34,20 @@ def _flags(finding: Finding, language: Language) -> list[Cell]:
     return [Cell(text=words(language, key), tone=tone, chip=True) for key, tone in flags]
 
 
-def _knowledge(item: KnowledgeItem) -> str:
-    therapy = item.therapy if item.therapy not in ("", ".") else item.evidence_type
-    return f"{therapy}: {item.significance} ({item.disease}, {item.level})"
+def _knowledge(item: KnowledgeItem, language: Language) -> str:
+    therapy = item.therapy or item.evidence_type
+    level = words(language, "knowledge.level", level=item.level)
+    return f"{therapy}: {item.significance} ({item.disease}, {level})"
+
+
+def _ranked(finding: Finding) -> list[KnowledgeItem]:
+    return sorted(finding.knowledge, key=lambda item: (item.level, item.id))
 
 
 def _meaning(finding: Finding, language: Language) -> Cell:
-    items = list(dict.fromkeys(_knowledge(item) for item in finding.knowledge))
+    items = list(dict.fromkeys(_knowledge(item, language) for item in _ranked(finding)))
     rest = len(items) - MAX_KNOWLEDGE
-    shown = "; ".join(items[:MAX_KNOWLEDGE]) + (f" (+{rest})" if rest > 0 else "")
+    shown = "\n".join(items[:MAX_KNOWLEDGE]) + (f" (+{rest})" if rest > 0 else "")
     flags = " · ".join(cell.text for cell in _flags(finding, language))
     return Cell(text=shown or "–", sub=flags, tone="" if shown else "mute")
 
@@ -130,8 +136,10 @@ def _pairs(finding: Finding, language: Language) -> tuple[tuple[str, str], ...]:
     if finding.tier_reason:
         pairs.append(("evidence.reason", _tier_reason(finding, language)))
     if finding.knowledge:
-        items = [f"{item.id}: {_knowledge(item)}, {item.citation or item.source}" for item in finding.knowledge]
-        pairs.append(("evidence.knowledge", "; ".join(items)))
+        items = [
+            f"{item.id}: {_knowledge(item, language)}, {item.citation or item.source}" for item in _ranked(finding)
+        ]
+        pairs.append(("evidence.knowledge", "\n".join(items)))
     return tuple((words(language, key), value) for key, value in pairs)
 
 

@@ -1,13 +1,11 @@
 """Headings, labels and sentences of the report."""
 
 LAYOUT: dict[str, tuple[str, str]] = {
-    "title": ("Circulating tumour DNA report", "循环肿瘤 DNA（ctDNA）检测报告"),
     "ruo": (
         "For research use only until validated by a manufacturer. Not for diagnostic use.",
         "在制造商完成验证之前仅供科研使用，不得用于临床诊断。",
     ),
     "draft": ("Draft: not reviewed, not signed", "草稿：未审核、未签署"),
-    "language_other": ("中文版", "English version"),
     "page": ("Page", "第"),
     "of": ("of", "页，共"),
     "page_end": ("", "页"),
@@ -54,6 +52,10 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "verdict.range": (
         "Detection limits (95 % chance of detection) of those not detected: VAF {low} to {high}.",
         "未检出变异的检测限（95% 检出概率）：VAF {low} 至 {high}。",
+    ),
+    "verdict.one_limit": (
+        "Detection limit (95 % chance of detection) of those not detected: VAF {low}.",
+        "未检出变异的检测限（95% 检出概率）：VAF {low}。",
     ),
     "verdict.control": (
         "Positive control: {found} of {total} expected variants found within their range",
@@ -180,6 +182,7 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "evidence.reason": ("Reason for the tier", "分级依据"),
     "evidence.knowledge": ("Knowledge items", "知识条目"),
     "evidence.class": ("Class", "类型"),
+    "knowledge.level": ("level {level}", "{level} 级"),
     "flag.hotspot": ("hotspot of the kit", "试剂盒热点"),
     "flag.germline": ("possibly germline", "可能为胚系"),
     "flag.chip": ("clonal haematopoiesis gene", "克隆性造血相关基因"),

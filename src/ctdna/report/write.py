@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from ctdna.formats.atomic import atomic_path, writable_error, write_text
+from ctdna.formats.atomic import atomic_path, writable_error
 from ctdna.formats.documents import dump_json, read_json
 from ctdna.model.errors import DefinitionError, InputError
 from ctdna.model.result import Reads, ReadsFile, Result
@@ -38,20 +38,26 @@ def write_report(result: Result, reads: Reads | None, folder: Path) -> None:
     stored = Result.model_validate_json(text)
     reads_text = dump_json(reads) if reads else None
     stored_reads = Reads.model_validate_json(reads_text) if reads_text else None
+    made: dict[str, bytes] = {}
+    for language in LANGUAGES:
+        if language in stored.kit.languages:
+            view = compose(stored, stored_reads, digest_of(text), language)
+            made[f"report.{language}.html"] = render_html(view).encode()
+            made[f"report.{language}.pdf"] = render_pdf(view, text)
+    if reads_text:
+        made[READS] = reads_text.encode()
+    made[RESULT] = text.encode()
+    _write(folder, made)
+
+
+def _write(folder: Path, made: dict[str, bytes]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise writable_error(folder, error) from error
-    for language in LANGUAGES:
-        if language not in stored.kit.languages:
-            continue
-        view = compose(stored, stored_reads, digest_of(text), language)
-        write_text(folder / f"report.{language}.html", render_html(view))
-        with atomic_path(folder / f"report.{language}.pdf") as temporary:
-            temporary.write_bytes(render_pdf(view, text))
-    if reads_text:
-        write_text(folder / READS, reads_text)
-    write_text(folder / RESULT, text)
+    for name, content in made.items():
+        with atomic_path(folder / name) as temporary:
+            temporary.write_bytes(content)
 
 
 def read_report(path: Path) -> tuple[Result, Reads | None]:
