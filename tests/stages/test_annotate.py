@@ -43,7 +43,6 @@ def demo_annotator() -> tuple[LoadedKit, KitContents, Annotator]:
     return kit, contents, Annotator(sources, kit.definition.annotate, "")
 
 
-@pytest.mark.req("REQ-ANN-001")
 def test_every_hotspot_of_the_demo_kit_gets_the_name_on_its_label(
     demo_annotator: tuple[LoadedKit, KitContents, Annotator],
 ) -> None:
@@ -259,7 +258,6 @@ def one(candidate: Candidate, items: tuple[KnowledgeItem, ...], diagnosis: str =
 A2T = Candidate(Allele("c", 18, "G", "A"), "line 5", is_marked_germline=True)
 
 
-@pytest.mark.req("REQ-ANN-002")
 @pytest.mark.parametrize(
     ("items", "diagnosis", "tier", "rule"),
     [

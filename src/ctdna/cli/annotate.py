@@ -73,6 +73,7 @@ def command(
     from ctdna.kit.reference import genome_of
     from ctdna.stages.annotate import Candidate, Sources, annotate
 
+    _check_options(kit_name, by_kit)
     with Reference(reference) as sequences:
         lengths = dict(sequences.contigs)
         known = _from_kit(kit_name, by_kit, lengths) if kit_name else _from_files(by_kit, lengths)
@@ -94,6 +95,15 @@ def command(
     return 0
 
 
+def _check_options(kit_name: str | None, by_kit: dict[str, Path | int | None]) -> None:
+    given = [name for name in _BY_KIT if by_kit[name] is not None]
+    if kit_name and given:
+        option = "--" + given[0].replace("_", "-")
+        raise click.UsageError(f"{option} contradicts --kit: the kit decides it; leave one of them out")
+    if not kit_name and by_kit["transcripts"] is None:
+        raise InputError(None, "", "found neither --kit nor --transcripts", "name the transcripts to annotate on")
+
+
 def _sample(sites: "Sites", path: Path) -> str:
     columns = sites.header[-1].split("\t")
     return columns[9] if len(columns) > 9 else path.name.split(".")[0]
@@ -103,10 +113,6 @@ def _from_kit(address: str, by_kit: dict[str, Path | int | None], lengths: dict[
     from ctdna.kit.contents import read_contents
     from ctdna.kit.load import load_kit
 
-    given = [name for name in _BY_KIT if by_kit[name] is not None]
-    if given:
-        option = "--" + given[0].replace("_", "-")
-        raise click.UsageError(f"{option} contradicts --kit: the kit decides it; leave one of them out")
     loaded = load_kit(address)
     contents = read_contents(loaded)
     places = _places(address, (contents.contigs, contents.slices), lengths)
@@ -158,8 +164,7 @@ def _from_files(by_kit: dict[str, Path | int | None], lengths: dict[str, int]) -
         return value if isinstance(value, Path) else None
 
     transcripts = path("transcripts")
-    if transcripts is None:
-        raise InputError(None, "", "found neither --kit nor --transcripts", "name the transcripts to annotate on")
+    assert transcripts is not None
     contigs, hotspots, knowledge, snps = (path(n) for n in ("contigs", "hotspots", "knowledge", "common_snps"))
     placed = {place.contig: place for place in (read_contigs(contigs) if contigs else ())}
     splice, promoter = by_kit["splice_region_bases"], by_kit["promoter_bases"]

@@ -1,0 +1,169 @@
+"""Kits by name, their definition and their lock."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ctdna.kit.document import read_definition
+from ctdna.kit.load import kit_folder, known_kits, load_kit
+from ctdna.kit.lock import write_lock
+from ctdna.kit.resources import shipped
+from ctdna.model.errors import DefinitionError, InputError
+
+DEMO = shipped("config") / "kits" / "ctdna-demo" / "1.0.0"
+
+
+@pytest.fixture
+def my_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the demo kit, `my-kit@2.0.0`, in a folder of CTDNA_KITS."""
+    folder = tmp_path / "kits" / "my-kit" / "2.0.0"
+    shutil.copytree(DEMO, folder, ignore=shutil.ignore_patterns("kit.lock"))
+    edit(folder, "name: ctdna-demo\nversion: 1.0.0", "name: my-kit\nversion: 2.0.0")
+    edit(folder, "status: released", "status: development", is_needed=False)
+    monkeypatch.setenv("CTDNA_KITS", os.pathsep.join([str(tmp_path / "absent"), str(tmp_path / "kits")]))
+    return folder
+
+
+def edit(folder: Path, old: str, new: str, is_needed: bool = True) -> None:
+    path = folder / "kit.yaml"
+    text = path.read_text("utf-8")
+    assert old in text or not is_needed
+    path.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def test_shipped_and_named_kits_are_found(my_kit: Path) -> None:
+    assert list(known_kits())[:2] == ["ctdna-core@1.0.0", "ctdna-demo@1.0.0"]
+    loaded = load_kit("my-kit@2.0.0")
+    assert loaded.folder == my_kit
+    assert loaded.address == "my-kit@2.0.0"
+    assert loaded.path("panel.bed") == my_kit / "panel.bed"
+
+
+def test_versions_are_in_the_order_of_their_numbers(my_kit: Path) -> None:
+    for version in ("10.0.0", "9.1.0"):
+        shutil.copytree(my_kit, my_kit.parent / version)
+    assert [name for name in known_kits() if name.startswith("my-kit")] == [
+        "my-kit@2.0.0",
+        "my-kit@9.1.0",
+        "my-kit@10.0.0",
+    ]
+
+
+def test_the_digest_follows_every_byte_and_name_but_not_the_lock(my_kit: Path) -> None:
+    before = load_kit("my-kit@2.0.0").digest
+    assert write_lock(my_kit) == before == load_kit("my-kit@2.0.0").digest
+    (my_kit / "kit.lock").unlink()
+    (my_kit / "panel.bed").rename(my_kit / "panel2.bed")
+    edit(my_kit, "panel: panel.bed", "panel: panel2.bed")
+    renamed = load_kit("my-kit@2.0.0").digest
+    (my_kit / "README.md").write_bytes((my_kit / "README.md").read_bytes() + b"\n")
+    assert len({before, renamed, load_kit("my-kit@2.0.0").digest}) == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("ctdna-demo", "--kit: found `ctdna-demo`, expected NAME@VERSION, as `ctdna-demo@1.0.0`; known"),
+        ("ctdna-demo@1.0", "found `ctdna-demo@1.0`, expected NAME@VERSION"),
+        ("../x@1.0.0", "found `../x@1.0.0`, expected NAME@VERSION"),
+        ("ctdna-dmo@1.0.0", "kit `ctdna-dmo@1.0.0` is not known (did you mean ctdna-demo@1.0.0?); known kits"),
+        ("zzz@9.9.9", "kit `zzz@9.9.9` is not known; known kits"),
+    ],
+)  # fmt: skip
+def test_unknown_kits_are_refused_with_what_is_known(address: str, message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        kit_folder(address)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("strand_bias_p: 0.0001", "strand_bias_p: low", 'kit.yaml: call.strand_bias_p: found "low", Input should be a'),
+        (
+            "min_alt_molecules: 3",
+            "min_alt_molecules: 3.5",
+            "call.min_alt_molecules: found 3.5, Input should be a valid",
+        ),
+        ("  min_alt_molecules: 3\n", "", "call.min_alt_molecules: Field required; correct kit.yaml"),
+        ("status: development", "status: brandnew", "status: found \"brandnew\", Input should be 'development'"),
+        ("status: development", "status: development\nstate: x", 'state: found "x", Extra inputs are not permitted'),
+        ("status: development", "status: development\nstatus: retired", "line 5: key `status` stands twice"),
+        ("status: development", "status: [", "kit.yaml: line 6, column"),
+        ("status: development", "7: x", "line 4: key 7 is not text"),
+        ("version: 2.0.0", "version: 2.0.1", "found name and version my-kit@2.0.1, but the folder says my-kit@2.0.0"),
+        ("status: development", "status: released", "status is released, but the kit has no kit.lock; run `ctdna kit"),
+        ("status: development", "status: investigational", "status is investigational, but the kit has no kit.lock"),
+    ],
+)
+def test_wrong_definitions_are_located(my_kit: Path, old: str, new: str, message: str) -> None:
+    edit(my_kit, old, new)
+    with pytest.raises(DefinitionError, match=re.escape(message)):
+        load_kit("my-kit@2.0.0")
+
+
+def test_yaml_has_the_types_of_json_alone(my_kit: Path) -> None:
+    edit(my_kit, "artefact_p: 0.001", "artefact_p: 1e-3")
+    edit(my_kit, "en: ctDNA demonstration kit", "en: no")
+    definition = read_definition(my_kit / "kit.yaml")
+    assert definition.call.artefact_p == 0.001
+    assert definition.title.en == "no"
+
+
+def test_files_that_are_no_text_or_absent(my_kit: Path) -> None:
+    with pytest.raises(DefinitionError, match=r"absent\.bed: kit my-kit@2\.0\.0 names this file, but it is missing"):
+        load_kit("my-kit@2.0.0").path("absent.bed")
+    with pytest.raises(DefinitionError, match=r"\.\./\.\./x: lies outside the kit's folder"):
+        load_kit("my-kit@2.0.0").path("../../x")
+    (my_kit / "kit.yaml").write_bytes(b"a: \xff")
+    with pytest.raises(DefinitionError, match="byte 3: is not UTF-8 text"):
+        load_kit("my-kit@2.0.0")
+
+
+def _change(folder: Path) -> None:
+    (folder / "panel.bed").write_bytes((folder / "panel.bed").read_bytes().replace(b"\n", b"\r\n", 1))
+
+
+def _remove(folder: Path) -> None:
+    (folder / "panel.bed").unlink()
+
+
+def _add(folder: Path) -> None:
+    (folder / "extra.txt").write_text("")
+
+
+def _forge(folder: Path) -> None:
+    lock = (folder / "kit.lock").read_text()
+    (folder / "kit.lock").write_text(lock.replace("# kit ", "# kit 0", 1))
+
+
+def _spoil(folder: Path) -> None:
+    (folder / "kit.lock").write_text("hello\n")
+
+
+def _spoil_line(folder: Path) -> None:
+    (folder / "kit.lock").write_text((folder / "kit.lock").read_text() + "hello\n")
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (_change, "panel.bed: changed since the kit was locked: SHA-256 is"),
+        (_remove, "panel.bed: the kit's lock names this file, but it is missing"),
+        (_add, "extra.txt: this file is not in the kit's lock; restore the kit's folder from its source"),
+        (_forge, "kit.lock: line 1: the lock's own digest does not fit its lines"),
+        (_spoil, "kit.lock: line 1: expected `# kit <digest>`"),
+        (_spoil_line, "found `hello`, expected `<sha256> <file>`"),
+    ],
+)
+def test_a_locked_kit_that_differs_is_refused(my_kit: Path, harm: Callable[[Path], None], message: str) -> None:
+    edit(my_kit, "status: development", "status: released")
+    write_lock(my_kit)
+    load_kit("my-kit@2.0.0")
+    harm(my_kit)
+    with pytest.raises(DefinitionError, match=re.escape(message)) as caught:
+        load_kit("my-kit@2.0.0")
+    assert caught.value.exit_code == 3
