@@ -201,7 +201,7 @@ def test_fastq_of_other_demultiplexers(tmp_path: Path, sample: str, lanes: list[
     assert [line[1:4] for line in text.splitlines()[::4]] == [f"r{i}{j}" for i in range(len(lanes)) for j in range(2)]
     metrics = json.loads((tmp_path / "out" / "demultiplex.json").read_text())
     assert metrics["n_in"] == metrics["n_out"] == 2 * len(lanes)
-    assert metrics["values"][f"sample.{sample}.q30_percent"] == 75.0
+    assert metrics["values"] == {"q30_percent": 75.0, f"sample.{sample}.q30_percent": 75.0}
 
 
 def test_fastq_with_a_sheet(tmp_path: Path) -> None:

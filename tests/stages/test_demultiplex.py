@@ -137,6 +137,7 @@ def test_reads_and_tables_of_a_small_tile() -> None:
     assert metrics.rejected == {"failed_filter": 1, "undetermined": 2}
     assert metrics.counts["sample.S1.clusters"] == 2
     assert metrics.values["sample.S1.q30_percent"] == 50.0
+    assert metrics.values["index_hopping_percent"] == 25.0
     samples = samples_table(tally, plan.lanes)
     named = [dict(zip(samples[0], row, strict=True)) for row in samples[1:]]
     assert [row["sample"] for row in named] == ["S1", "S2", "Undetermined"]

@@ -84,16 +84,20 @@ def collect_fastq(path: Path, output: Path, sheet: SampleSheet | None, threads: 
     chosen = _choose(path, read_fastq_folder(path), sheet, warn)
     index = {sample.sample_id: (sample.index, sample.index2) for sample in sheet.samples} if sheet else {}
     counts: dict[str, int] = {}
+    all_bases = all_q30 = 0
     values: dict[str, float] = {}
     rows = [["sample", "index", "index2", "clusters", "r1_bases", "r1_q30_percent", "r2_bases", "r2_q30_percent"]]
     for sample_id, sample in chosen:
         n_clusters, n_bases, n_q30 = _write(output, sample_id, sample, threads)
         counts[f"sample.{sample_id}.clusters"] = n_clusters
         shares = [f"{100 * part / whole:.4g}" if whole else "." for part, whole in zip(n_q30, n_bases, strict=True)]
+        all_bases, all_q30 = all_bases + sum(n_bases), all_q30 + sum(n_q30)
         if sum(n_bases):
             values[f"sample.{sample_id}.q30_percent"] = 100 * sum(n_q30) / sum(n_bases)
         barcodes = [barcode or "." for barcode in index.get(sample_id, ("", ""))]
         rows.append([sample_id, *barcodes, str(n_clusters), str(n_bases[0]), shares[0], str(n_bases[1]), shares[1]])
+    if all_bases:
+        values["q30_percent"] = 100 * all_q30 / all_bases
     total = sum(counts.values())
     metrics = StageMetrics(
         stage="demultiplex",

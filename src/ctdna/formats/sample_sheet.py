@@ -36,6 +36,7 @@ _KNOWN_COLUMNS = frozenset(
         "adapterstringency",
     )
 )
+_MOST_LISTED = 8
 _OWN_SECTIONS = ("ctdna_settings", "ctdna_data")
 _OWN_SETTINGS = ("Kit",)
 _KIT = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*@\d+\.\d+\.\d+\Z")
@@ -226,7 +227,8 @@ def _role_warnings(samples: tuple[Sample, ...], specimens: dict[str, SpecimenRow
     silent = [s.sample_id for s in samples if s.sample_id not in specimens or specimens[s.sample_id].role is None]
     if not silent:
         return []
-    return [f"Sample_Type is not given in [Ctdna_Data], taken as patient: {', '.join(silent)}"]
+    more = f" and {len(silent) - _MOST_LISTED} more" if len(silent) > _MOST_LISTED else ""
+    return [f"Sample_Type is not given in [Ctdna_Data], taken as patient: {', '.join(silent[:_MOST_LISTED])}{more}"]
 
 
 def read_sample_sheet(path: Path) -> SampleSheet:

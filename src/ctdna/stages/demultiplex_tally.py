@@ -121,6 +121,10 @@ class Tally:
         values |= _percent("q30_percent", total.n_q30[0], total.n_bases[0])
         values |= _percent("passing_percent", n_clusters - counts["failed_filter"], n_clusters)
         values |= _percent("undetermined_percent", n_kept - n_assigned, n_kept)
+        hopped = [int(lane.pairs.sum()) for lane in lanes if lane.pairs is not None]
+        if hopped:
+            counts["hopped"] = sum(hopped)
+            values |= _percent("index_hopping_percent", sum(hopped), sum(hopped) + n_assigned)
         return StageMetrics(
             stage="demultiplex",
             sample=run_id,
