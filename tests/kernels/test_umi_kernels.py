@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from ctdna.cli import extract, group
 from ctdna.kernels import extract as extract_kernels
-from ctdna.kernels import grouping, umi
+from ctdna.kernels import grouping, insert, umi
 from tests.builders import Read, write_bam, write_fastq
 
 pytestmark = pytest.mark.timeout(120)
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(120)
 def _signatures() -> dict[str, int]:
     return {
         f"{module.__name__}.{name}": len(kernel.signatures)
-        for module in (umi, grouping, extract_kernels)
+        for module in (umi, grouping, insert, extract_kernels)
         for name, kernel in vars(module).items()
         if kernel.__class__.__name__ == "CPUDispatcher" and not name.startswith("_")
     }
@@ -25,7 +25,7 @@ def _signatures() -> dict[str, int]:
 
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="kernels run as plain Python")
 def test_one_specialisation_each_and_warm_makes_it(tmp_path: Path) -> None:
-    for module in (umi, grouping, extract_kernels):
+    for module in (umi, grouping, insert, extract_kernels):
         module.warm()
     before = _signatures()
     cell = {"RX": "ACGT", "CB": "AC", "RG": "x"}

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctdna.formats.fastq import iter_fastq, iter_pairs
+from ctdna.kernels.insert import FORWARD, TURNED, inserts_by_overlap
 from ctdna.model.columns import FastqColumns
 from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
@@ -292,3 +293,38 @@ def test_real_long_umis(real_data: Path) -> None:
     out, counts = _extracted(paths, plan(params("14M+T", "+T"), None))
     assert counts.n_in == counts.n_out == 21_953
     assert {len(comment.split("\t")[0]) for _, comment, _ in out[1]} == {19}
+
+
+def plain_insert(one: str, two: str, n_before: int, fewest: int, rate: float) -> int:
+    """Return the insert by the best overlap, base by base: the slow twin of `inserts_by_overlap`."""
+    other, best, insert = turned(two), 0, -1
+    for fragment in range(max(n_before, fewest), len(one) + len(two) - fewest + 1):
+        shift = len(two) - fragment
+        n_bases = min(len(one), len(two) - shift) - max(0, -shift)
+        both = [
+            (one[j], other[j + shift])
+            for j in range(len(one))
+            if 0 <= j + shift < len(two) and "N" not in (one[j], other[j + shift])
+        ]
+        wrong = sum(a != b for a, b in both)
+        if len(both) >= fewest and wrong <= int(rate * n_bases) and wrong <= rate * len(both):
+            if len(both) - 4 * wrong > best:
+                best, insert = len(both) - 4 * wrong, fragment - n_before
+    return insert
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_overlap_agrees_with_the_twin(data: st.DataObject) -> None:
+    whole = data.draw(st.text("AC", min_size=0, max_size=60) | st.text("ACGTN", min_size=0, max_size=90))
+    tail = data.draw(st.text("ACGT", max_size=40))
+    n1, n2 = data.draw(st.integers(1, 70)), data.draw(st.integers(1, 70))
+    one, two = ("AC" + whole + tail)[:n1], ("G" + turned(whole) + tail[::-1])[:n2]
+    n_before = min(2, len(one)) + min(1, len(two))
+    reads = [columns([("r", bases)]) for bases in (one, two)]
+    places = tuple(np.array([n], dtype=np.int64) for n in (min(2, len(one)), min(1, len(two))))
+    found = inserts_by_overlap(
+        (reads[0].bases, reads[1].bases), (reads[0].offsets, reads[1].offsets), places, np.ones(1, dtype=np.bool_),
+        np.array([8, 0.2]), (FORWARD, TURNED),
+    )  # fmt: skip
+    assert found[0] == plain_insert(one, two, n_before, 8, 0.2)

@@ -1,4 +1,4 @@
-"""Reads divided by their structure, the end of the insert found by mate overlap or adapter, and FASTQ put together."""
+"""Reads divided by their structure, and FASTQ of templates with the UMIs as tags put together."""
 
 from typing import NamedTuple
 
@@ -14,11 +14,6 @@ Segments = NDArray[np.int64]
 
 TEMPLATE, UMI = ord("T"), ord("M")
 FITS, TOO_SHORT, TOO_LONG = 0, 1, 2
-
-COMPLEMENT = np.zeros(256, dtype=np.uint8)
-"""ASCII of the complementary base; 0 for N and anything else, which matches nothing."""
-for _base, _other in zip(b"ACGT", b"TGCA", strict=True):
-    COMPLEMENT[_base] = _other
 
 
 class Divided(NamedTuple):
@@ -80,103 +75,6 @@ def divide(bases: Bytes, quals: Bytes, offsets: Offsets, segments: Segments, tot
                 out.umi_quals[to : to + length] = quals[at : at + length]
                 to += length
             at += length
-    return out
-
-
-@kernel
-def _overlap_score(r1: Bytes, r2: Bytes, fragment: Int, limits: NDArray[np.float64], complement: Bytes) -> Int:
-    """Return bases compared - 4 * mismatches if two whole reads of a fragment of that length agree, else -1.
-
-    Base j of read 1 lies on base `fragment` - 1 - j of read 2. `limits`: fewest bases compared, most mismatches a base.
-    """
-    start, end = max(np.int64(0), fragment - len(r2)), min(fragment, np.int64(len(r1)))
-    allowed = np.int64(limits[1] * (end - start))
-    n_compared, n_different = np.int64(0), np.int64(0)
-    for j in range(start, end):
-        other = complement[r2[fragment - 1 - j]]
-        if other == 0 or complement[r1[j]] == 0:
-            continue
-        n_compared += 1
-        if other != r1[j]:
-            n_different += 1
-            if n_different > allowed:
-                return np.int64(-1)
-    if n_compared < limits[0] or n_different > limits[1] * n_compared:
-        return np.int64(-1)
-    return n_compared - 4 * n_different
-
-
-@kernel
-def inserts_by_overlap(
-    bases: tuple[Bytes, Bytes],
-    offsets: tuple[Offsets, Offsets],
-    template_at: tuple[Offsets, Offsets],
-    is_usable: NDArray[np.bool_],
-    limits: NDArray[np.float64],
-    complement: Bytes,
-) -> Lengths:
-    """Return the template bases of the insert between the two reads' UMIs, from the best overlap of the mates.
-
-    -1 where the mates do not overlap or are not usable. A read that runs through a short insert shows the mate's UMI,
-    turned round, and then adapter; so the mates are compared over their whole length, from the first base on.
-    """
-    n = len(is_usable)
-    out = np.full(n, -1, dtype=np.int32)
-    for i in range(n):
-        if not is_usable[i]:
-            continue
-        r1 = bases[0][offsets[0][i] : offsets[0][i + 1]]
-        r2 = bases[1][offsets[1][i] : offsets[1][i + 1]]
-        n_before = template_at[0][i] - offsets[0][i] + template_at[1][i] - offsets[1][i]
-        best: Int = np.int64(0)
-        last = len(r1) + len(r2) - np.int64(limits[0])
-        for fragment in range(max(n_before, np.int64(limits[0])), last + 1):
-            score = _overlap_score(r1, r2, fragment, limits, complement)
-            if score > best:
-                best = score
-                out[i] = fragment - n_before
-    return out
-
-
-@kernel
-def _adapter_at(read: Bytes, start: Int, adapter: Bytes, limits: NDArray[np.float64]) -> Int:
-    """Return where the adapter begins in a read, at `start` or later; -1 where it does not."""
-    fewest = np.int64(limits[0])
-    for at in range(start, len(read) - fewest + 1):
-        n = min(np.int64(len(adapter)), np.int64(len(read) - at))
-        allowed = np.int64(limits[1] * n) if n >= 2 * fewest else np.int64(0)
-        n_different = np.int64(0)
-        for k in range(n):
-            if read[at + k] != adapter[k]:
-                n_different += 1
-                if n_different > allowed:
-                    break
-        if n_different <= allowed:
-            return np.int64(at)
-    return np.int64(-1)
-
-
-@kernel
-def inserts_by_adapter(
-    bases: Bytes,
-    offsets: Offsets,
-    template_at: Offsets,
-    is_usable: NDArray[np.bool_],
-    adapter: Bytes,
-    n_between: Int,
-    limits: NDArray[np.float64],
-) -> Lengths:
-    """Return the template bases before the adapter and the mate's `n_between` bases of UMI and spacer; -1 without one.
-
-    `limits`: fewest adapter bases, most mismatches a base (none below twice the fewest).
-    """
-    out = np.full(len(is_usable), -1, dtype=np.int32)
-    for i in range(len(is_usable)):
-        if is_usable[i]:
-            read = bases[offsets[i] : offsets[i + 1]]
-            at = _adapter_at(read, template_at[i] - offsets[i], adapter, limits)
-            if at >= 0:
-                out[i] = max(np.int64(0), at - (template_at[i] - offsets[i]) - n_between)
     return out
 
 
@@ -318,10 +216,7 @@ def warm() -> None:
     bases, offsets = np.frombuffer(b"ACGTACGT", dtype=np.uint8).copy(), np.array([0, 8], dtype=np.int64)
     segments = np.array([[UMI, 2], [TEMPLATE, -1]], dtype=np.int64)
     found = divide(bases, bases, offsets, segments, np.array([2, 2, TEMPLATE], dtype=np.int64))
-    whole, limits = np.ones(1, dtype=np.bool_), np.array([4, 0.1], dtype=np.float64)
-    places = found.template_at
-    inserts_by_overlap((bases, bases), (offsets, offsets), (places, places), whole, limits, COMPLEMENT)
-    inserts_by_adapter(bases, offsets, places, whole, bases, 2, limits)
+    whole, places = np.ones(1, dtype=np.bool_), found.template_at
     holds_n(found.umis, found.umi_offsets)
     replace_umis(found.umis, found.umi_offsets, bases[:2].reshape(1, 2).copy(), np.zeros(1, dtype=np.int32))
     keep = np.zeros(1, dtype=np.int64)

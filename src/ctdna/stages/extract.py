@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.extract import (
-    COMPLEMENT,
     FITS,
     TOO_LONG,
     TOO_SHORT,
@@ -15,12 +14,11 @@ from ctdna.kernels.extract import (
     comments,
     divide,
     holds_n,
-    inserts_by_adapter,
-    inserts_by_overlap,
     join_halves,
     replace_umis,
     take_templates,
 )
+from ctdna.kernels.insert import FORWARD, TURNED, inserts_by_adapter, inserts_by_overlap
 from ctdna.model.columns import FastqColumns
 from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
@@ -168,7 +166,7 @@ def _find_inserts(
         limits = np.array([params.overlap_min_bases, params.max_mismatch_rate], dtype=np.float64)
         bases, offsets = (reads[0].bases, reads[1].bases), (reads[0].offsets, reads[1].offsets)
         places = (divided[0].template_at, divided[1].template_at)
-        inserts = inserts_by_overlap(bases, offsets, places, is_whole, limits, COMPLEMENT)
+        inserts = inserts_by_overlap(bases, offsets, places, is_whole, limits, (FORWARD, TURNED))
     n_overlap = int((inserts >= 0).sum())
     open_reads = is_whole & (inserts < 0)
     limits = np.array([params.adapter_min_bases, params.max_mismatch_rate], dtype=np.float64)
