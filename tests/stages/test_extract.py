@@ -300,16 +300,15 @@ def plain_insert(one: str, two: str, n_before: int, fewest: int, rate: float) ->
     other, best, insert = turned(two), 0, -1
     for fragment in range(max(n_before, fewest), len(one) + len(two) - fewest + 1):
         shift = len(two) - fragment
-        n_bases = min(len(one), len(two) - shift) - max(0, -shift)
         both = [
             (one[j], other[j + shift])
             for j in range(len(one))
             if 0 <= j + shift < len(two) and "N" not in (one[j], other[j + shift])
         ]
         wrong = sum(a != b for a, b in both)
-        if len(both) >= fewest and wrong <= int(rate * n_bases) and wrong <= rate * len(both):
-            if len(both) - 4 * wrong > best:
-                best, insert = len(both) - 4 * wrong, fragment - n_before
+        score = len(both) - 4 * wrong
+        if len(both) >= fewest and wrong <= rate * len(both) and score > best:
+            best, insert = score, fragment - n_before
     return insert
 
 
