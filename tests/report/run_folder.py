@@ -92,8 +92,8 @@ def _write_bam(path: Path, sequences: dict[str, str], site: tuple[str, int, str,
                 read.query_sequence = "".join(bases)
                 read.query_qualities = pysam.qualitystring_to_array("I" * 100)
                 read.set_tag("MI", str(i))
-                read.set_tag("aM", 2)
-                read.set_tag("bM", 2 if i % 2 else 0)
+                read.set_tag("aD", 2)
+                read.set_tag("bD", 2 if i % 2 else 0)
                 stream.write(read)
     pysam.index(str(path))
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ctdna.model.base import Text
 from ctdna.model.qc import Figure, worst
 from ctdna.model.result import Finding, Interval
-from ctdna.report import texts_codes, texts_layout
+from ctdna.report import texts_codes, texts_knowledge, texts_layout
 from ctdna.report.builder import reportable_loci, target_summaries
 from ctdna.report.charts import depth_chart, histogram, tier_chart, vaf_mark
 from ctdna.report.notices import notices_for
@@ -20,8 +20,10 @@ from ctdna.report.numbers import interval, percent, plain, small
 from ctdna.report.pileup import MAX_ALT_ROWS, MAX_OTHER_ROWS, view_of
 from ctdna.report.printable import in_fonts, is_covered, printable
 from ctdna.report.read_view import read_view
+from ctdna.report.sections_findings import findings_section
 from ctdna.report.sources import LocusRow
 from ctdna.report.texts import code
+from ctdna.report.view import Table
 
 from . import builders
 
@@ -65,7 +67,7 @@ def test_plain_and_small() -> None:
     assert [small(value) for value in (None, 0.0, 0.0456, 3.14e-41)] == ["–", "0", "0.0456", "3.1 × 10⁻⁴¹"]
 
 
-WORDS = texts_layout.LAYOUT | texts_codes.CODES
+WORDS = texts_layout.LAYOUT | texts_codes.CODES | texts_knowledge.KNOWLEDGE
 
 
 def test_both_languages_take_the_same_fields() -> None:
@@ -79,6 +81,18 @@ def test_chinese_text_uses_chinese_punctuation() -> None:
 
 def test_a_code_without_words_is_shown_as_it_stands() -> None:
     assert code("zh", "filter", "brand_new") == "brand_new"
+
+
+def test_evidence_against_a_statement_is_said_as_such() -> None:
+    (item,) = builders.knowledge()
+    against = item.model_copy(update={"id": "EID1", "direction": "Does Not Support"})
+    result = builders.result(findings=(builders.finding(knowledge=(against, item)),))
+    for language, said in (("en", "Osimertinib: not shown to be sensitive"), ("zh", "证据不支持“敏感”")):
+        (table,) = findings_section(result, language).blocks  # type: ignore[arg-type]
+        assert isinstance(table, Table)
+        first, second = table.rows[0][4].text.split("\n")
+        assert said not in first
+        assert said in second
 
 
 def test_every_filter_of_the_caller_has_words() -> None:
@@ -257,7 +271,7 @@ def test_tiers_come_from_the_depths_of_the_base_itself() -> None:
         read("a", 20, "10M", bases, MI="1", ad=[1] * 10, bd=[0] * 4 + [1] + [0] * 5),
         read("b", 20, "10M", bases, MI="2", ad=[3] * 10, bd=[0] * 10),
         read("c", 20, "10M", bases, MI="3", cd=[2] * 10),
-        read("d", 20, "10M", bases, MI="4", cM=1),
+        read("d", 20, "10M", bases, MI="4", cD=1),
     ]
     for made in reads:
         for tag in ("ad", "bd", "cd"):

@@ -9,9 +9,10 @@ from pypdf import PdfReader
 
 from ctdna.formats.documents import dump_json
 from ctdna.model.base import Text
-from ctdna.model.qc import ClassVerdict
+from ctdna.model.qc import ClassVerdict, IdentityPair, NoTemplateCheck, RunQc, SampleVerdict
 from ctdna.model.result import Result
 from ctdna.model.sample import Specimen
+from ctdna.report.builder import own_part
 from ctdna.report.compose import compose
 from ctdna.report.html import render_html
 from ctdna.report.pdf import render_pdf
@@ -196,3 +197,37 @@ def test_nothing_detected_is_said_with_its_limits_and_the_advice_to_test_tissue(
     assert "No variant detected above the detection limits stated here" in text
     assert "VAF 0.13\u00a0% to 0.31\u00a0%" in text
     assert "consider testing tissue" in text
+
+
+def test_the_runs_controls_and_the_samples_identity_are_said() -> None:
+    swap = IdentityPair(
+        sample_a="P03-plasma",
+        sample_b="P09",
+        n_snps=30,
+        concordance=1.0,
+        expected="different",
+        found="same",
+        status="fail",
+    )
+    others = swap.model_copy(update={"sample_a": "P07", "sample_b": "P08"})
+    own = SampleVerdict(sample_id="P03-plasma", role="patient", verdict="fail", classes=())
+    run_qc = RunQc(
+        schema_version=1,
+        run_id="R",
+        kit="ctdna-demo@1.0.0",
+        kit_digest=builders.DIGEST,
+        verdict="fail",
+        figures=(),
+        samples=(own, own.model_copy(update={"sample_id": "P07"})),
+        controls=builders.positive_control().qc.controls,
+        no_template=(NoTemplateCheck(sample_id="NTC-1", molecules_on_target=3, max_molecules=20, status="pass"),),
+        identity=(swap, others),
+    )
+    mine = own_part(run_qc, "P03-plasma")
+    text = outline(html_of(builders.result(run_qc=mine), "en")).text
+    assert "P03-plasma – P09" in text
+    assert "P07" not in text
+    assert "Positive control: 2 of 3 expected variants found within their range." in text
+    assert "No-template control NTC-1: 3 molecules on target, at most 20 allowed." in text
+    quiet = outline(html_of(builders.result(), "en")).text
+    assert "Compared with 1 other samples of the run by common SNPs: all are other persons" in quiet

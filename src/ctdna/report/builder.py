@@ -164,6 +164,15 @@ def findings_of(sources: Sources) -> tuple[Finding, ...]:
     return tuple(finding_of(row, failed, sources.knowledge) for row in sources.variants)
 
 
+def own_part(run_qc: RunQc | None, sample_id: str) -> RunQc | None:
+    """Return the run's quality control without what concerns other samples only."""
+    if run_qc is None:
+        return None
+    samples = tuple(item for item in run_qc.samples if item.sample_id == sample_id)
+    identity = tuple(item for item in run_qc.identity if sample_id in (item.sample_a, item.sample_b))
+    return run_qc.model_copy(update={"samples": samples, "identity": identity})
+
+
 def build_result(sources: Sources, findings: tuple[Finding, ...], reads: ReadsFile | None) -> Result:
     """Return the result of one sample.
 
@@ -197,7 +206,7 @@ def build_result(sources: Sources, findings: tuple[Finding, ...], reads: ReadsFi
         hotspots=hotspots,
         targets=target_summaries(sources.loci),
         qc=qc,
-        run_qc=sources.run_qc,
+        run_qc=own_part(sources.run_qc, qc.sample_id),
         limits=limits,
         notices=notices,
         inputs=dict(sorted(sources.inputs.items())),

@@ -26,9 +26,9 @@ class _Molecule:
 
 
 def _tier(read: pysam.AlignedSegment, at: int) -> Tier:
-    """Return the tier of a consensus base: by its per-base depths where they are stored, else by the read's."""
+    """Return the tier of a consensus base: by its per-base depths, else by the read's greatest."""
     depths = []
-    for per_base, per_read in (("ad", "aM"), ("bd", "bM"), ("cd", "cM")):
+    for per_base, per_read in (("ad", "aD"), ("bd", "bD"), ("cd", "cD")):
         if read.has_tag(per_base):
             stored = read.get_tag(per_base)
             depths.append(int(stored[at]) if at < len(stored) else 0)  # type: ignore[index,arg-type]

@@ -8,6 +8,7 @@ from ctdna.report.texts import Language, code, words
 from ctdna.report.view import Cell, Column, Evidence, Paragraph, Section, Table, Tone
 
 SHOWN = ("reported", "possible_germline", "withheld")
+SUPPORTS = "Supports"
 MAX_KNOWLEDGE = 2
 """Items in the table; the evidence section has them all."""
 
@@ -35,13 +36,17 @@ def _flags(finding: Finding, language: Language) -> list[Cell]:
 
 
 def _knowledge(item: KnowledgeItem, language: Language) -> str:
-    therapy = item.therapy or item.evidence_type
+    subject = item.therapy or code(language, "evidence", item.evidence_type)
+    said = code(language, "significance", item.significance)
+    if item.direction != SUPPORTS:
+        said = words(language, "knowledge.against", said=said)
     level = words(language, "knowledge.level", level=item.level)
-    return f"{therapy}: {item.significance} ({item.disease}, {level})"
+    return f"{subject}: {said} ({code(language, 'disease', item.disease)}, {level})"
 
 
 def _ranked(finding: Finding) -> list[KnowledgeItem]:
-    return sorted(finding.knowledge, key=lambda item: (item.level, item.id))
+    """Return the items that support their statement first, then by level."""
+    return sorted(finding.knowledge, key=lambda item: (item.direction != SUPPORTS, item.level, item.id))
 
 
 def _meaning(finding: Finding, language: Language) -> Cell:

@@ -68,20 +68,46 @@ def _classes(classes: tuple[ClassVerdict, ...], language: Language) -> Table:
     return Table(caption=words(language, "qc.classes"), columns=columns, rows=rows, dense=True)
 
 
-def _identity(pairs: tuple[IdentityPair, ...], language: Language) -> Table:
-    rows = tuple(
-        (
-            Cell(text=f"{item.sample_a} – {item.sample_b}"),
-            Cell(text=plain(item.n_snps)),
-            Cell(text=percent(item.concordance, language)),
-            Cell(text=words(language, f"expected.{item.expected}")),
-            Cell(text=words(language, f"found.{item.found}")),
-            _status(item.status, language),
-        )
-        for item in pairs
-    )
+def _identity(result: Result, language: Language) -> list[Block]:
+    """Return a table of the pairs that matter: of one person, or not as expected; the others are counted."""
+    found = {(item.sample_a, item.sample_b): item for item in result.qc.identity}
+    if result.run_qc:
+        found |= {(item.sample_a, item.sample_b): item for item in result.run_qc.identity}
+    if not found:
+        return []
+    shown = [item for item in found.values() if item.expected == "same" or item.status in ("warn", "fail")]
+    if not shown:
+        line = words(language, "qc.pairs", n=len(found))
+        return [Paragraph(title=words(language, "qc.identity"), lines=(line,))]
     columns = _columns(language, pair=3.0, snps=0.8, concordance=1.2, expectation=1.5, result=1.5, status=1.5)
-    return Table(caption=words(language, "qc.identity"), columns=columns, rows=rows, dense=True)
+    rows = tuple(_pair(item, language) for item in shown)
+    return [Table(caption=words(language, "qc.identity"), columns=columns, rows=rows, dense=True)]
+
+
+def _pair(item: IdentityPair, language: Language) -> tuple[Cell, ...]:
+    return (
+        Cell(text=f"{item.sample_a} – {item.sample_b}"),
+        Cell(text=plain(item.n_snps)),
+        Cell(text=percent(item.concordance, language)),
+        Cell(text=words(language, f"expected.{item.expected}")),
+        Cell(text=words(language, f"found.{item.found}")),
+        _status(item.status, language),
+    )
+
+
+def _run_controls(result: Result, language: Language) -> list[Block]:
+    run = result.run_qc
+    if run is None or result.sample.role not in ("patient", "normal"):
+        return []
+    lines = []
+    if run.controls:
+        found = sum(item.status == "pass" for item in run.controls)
+        lines.append(words(language, "qc.run_positive", found=found, total=len(run.controls)))
+    for check in run.no_template:
+        found_there, allowed = plain(check.molecules_on_target), plain(check.max_molecules)
+        values = {"sample": check.sample_id, "found": found_there, "allowed": allowed}
+        lines.append(words(language, "qc.run_ntc", **values))
+    return [Paragraph(title=words(language, "qc.run_controls"), lines=tuple(lines))] if lines else []
 
 
 def _contamination(result: Result, language: Language) -> list[Block]:
@@ -104,8 +130,8 @@ def qc_section(result: Result, language: Language) -> Section:
     blocks: list[Block] = [_classes(result.classes, language)]
     blocks.append(Table(caption=words(language, "qc.figures"), columns=columns, rows=rows, dense=True))
     blocks += _contamination(result, language)
-    if result.qc.identity:
-        blocks.append(_identity(result.qc.identity, language))
+    blocks += _identity(result, language)
+    blocks += _run_controls(result, language)
     title, lead = words(language, "section.qc"), words(language, "qc.lead")
     return Section(id="qc", title=title, lead=lead, blocks=tuple(blocks))
 

@@ -136,6 +136,19 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "qc.classes": ("Verdict per variant class", "各变异类型的质控结论"),
     "qc.figures": ("Figures", "质控指标"),
     "qc.identity": ("Identity of samples", "样本身份核对"),
+    "qc.pairs": (
+        "Compared with {n} other samples of the run by common SNPs: all are other persons, as expected.",
+        "已与本批次其他 {n} 个样本按常见 SNP 比对：均为不同个体，符合预期。",
+    ),
+    "qc.run_controls": ("Controls of the run", "本批次对照"),
+    "qc.run_positive": (
+        "Positive control: {found} of {total} expected variants found within their range.",
+        "阳性对照：{total} 个预期变异中 {found} 个在允许范围内检出。",
+    ),
+    "qc.run_ntc": (
+        "No-template control {sample}: {found} molecules on target, at most {allowed} allowed.",
+        "无模板对照 {sample}：目标区域 {found} 个分子，允许上限 {allowed}。",
+    ),
     "qc.contamination": (
         "Foreign DNA, from {n} common SNPs: {fraction} (95 % interval {low} to {high}).",
         "外源 DNA（基于 {n} 个常见 SNP）：{fraction}（95% 置信区间 {low} 至 {high}）。",
@@ -182,6 +195,7 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "evidence.reason": ("Reason for the tier", "分级依据"),
     "evidence.knowledge": ("Knowledge items", "知识条目"),
     "evidence.class": ("Class", "类型"),
+    "knowledge.against": ("not shown to be {said}", "证据不支持“{said}”"),
     "knowledge.level": ("level {level}", "{level} 级"),
     "flag.hotspot": ("hotspot of the kit", "试剂盒热点"),
     "flag.germline": ("possibly germline", "可能为胚系"),
