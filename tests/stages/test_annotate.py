@@ -22,7 +22,8 @@ from ctdna.stages.annotation.genome import Genome
 from ctdna.stages.annotation.knowledge import KnowledgeIndex, matcher, one_letter
 from ctdna.stages.annotation.sequence import reverse_complement
 from ctdna.stages.annotation.transcripts import MappedTranscript
-from tests.stages.hgvs_oracle import Oracle, Slices, gene_rows
+from tests.stages.csq_oracle import consequences
+from tests.stages.hgvs_oracle import Oracle, Slices, exons_of, gene_rows
 
 PARAMS = AnnotateParams(splice_region_bases=8, germline_alert_genes=("G",), chip_genes=("G",))
 
@@ -345,3 +346,41 @@ def test_wrong_reference_is_named_with_the_record() -> None:
         one(Candidate(Allele("c", 18, "A", "C"), "line 7", False), ())
     with pytest.raises(InputError, match="contig chrX is not in the reference"):
         one(Candidate(Allele("chrX", 18, "A", "C"), "line 7", False), ())
+
+
+def test_consequences_agree_with_bcftools_csq(real_annotator: Annotator, real_data: Path, tmp_path: Path) -> None:
+    """Single substitutions over exons and their edges, short insertions and deletions within coding exons."""
+    fasta = real_data / "reference" / "panel_hg38_slices.fa"
+    rows = [gene_rows(real_data)[gene] for gene in ("EGFR", "KIT", "VHL", "BRCA1", "BRCA2", "RAF1", "TERT")]
+    slices, rng = Slices(fasta), random.Random(7)
+    alleles: list[tuple[str, int, str, str]] = []
+    while len(alleles) < 1500:
+        row = rng.choice(rows)
+        low, high = rng.choice(exons_of(row))
+        is_indel = rng.random() < 0.3
+        if is_indel:
+            low, high = max(low, int(row["cds_start_1based"]) + 12) + 15, min(high, int(row["cds_end"]) - 12) - 25
+        if high - low < 5:
+            continue
+        at = rng.randrange(low, high) if is_indel else rng.randrange(low - 12, high + 12)
+        held = [item for item in slices.places if item[0] == row["chrom"] and item[1] <= at < item[2]]
+        _, start, _, contig = held[0]
+        ref = slices.bases(row["chrom"], at, at + (rng.choice([2, 3, 4, 7]) if is_indel and rng.random() < 0.5 else 1))
+        alt = rng.choice([base for base in "ACGT" if base != ref[0]])
+        if is_indel:
+            alt = ref[0] if len(ref) > 1 else ref + "".join(rng.choice("ACGT") for _ in range(rng.choice([1, 2, 3, 6])))
+        alleles.append((contig, at - start, ref, alt))
+    n_coding = 0
+    for allele, expected in zip(alleles, consequences(tmp_path, fasta, rows, alleles), strict=True):
+        found = set(real_annotator.annotate(Candidate(Allele(*allele), "", False)).consequence)
+        if expected <= {"intron_variant"}:  # the library is given no untranslated regions
+            assert found <= {"intron_variant", "5_prime_UTR_variant", "3_prime_UTR_variant", "upstream_gene_variant",
+                             "intergenic_variant"}  # fmt: skip
+        elif expected == {"splice_region_variant"}:
+            assert "splice_region_variant" in found
+        elif found - expected == {"stop_gained"}:  # a frameshift that stops at once; the library names the shift alone
+            assert "frameshift_variant" in expected
+        else:
+            n_coding += 1
+            assert found == expected, allele
+    assert n_coding > 900

@@ -127,7 +127,7 @@ def _keeps_coding(mapped: MappedTranscript, first: int, end: int, alt: str) -> b
 def _coding(name: Named, mapped: MappedTranscript) -> tuple[str, set[str]]:
     change = _coding_change(name, mapped)
     if change is not None:
-        return change.hgvs, {change.term}
+        return change.hgvs, {change.term} | (_length_terms(name) if change.term == "stop_gained" else set())
     i, j = mapped.exon_of(name.first), mapped.exon_of(name.last)
     if i == j and (i >= 0 or not any(_overlaps(name, *exon) for exon in mapped.exons)):
         return "", set()
@@ -135,6 +135,13 @@ def _coding(name: Named, mapped: MappedTranscript) -> tuple[str, set[str]]:
     if high < mapped.cds_start_n or low >= mapped.cds_end_n:
         return "", set()
     return "p.?", set() if name.kind == "insertion" else {"coding_sequence_variant"}
+
+
+def _length_terms(name: Named) -> set[str]:
+    grown = len(name.alt) - len(name.ref)
+    if grown % 3:
+        return {"frameshift_variant"}
+    return {"inframe_insertion"} if grown > 0 else {"inframe_deletion"} if grown else set()
 
 
 def _splice(name: Named, mapped: MappedTranscript, width: int) -> set[str]:

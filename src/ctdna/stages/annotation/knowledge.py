@@ -63,7 +63,13 @@ def _by_exon(found: re.Match[str]) -> Matcher:
         "mutation": PROTEIN_ALTERING,
         "skipping": frozenset({"splice_acceptor_variant", "splice_donor_variant"}),
     }[what]
-    return lambda effect: number in effect.near_exons and not wanted.isdisjoint(effect.terms)
+    refused = {"stop_gained"} if what in ("deletion", "insertion") else set()
+
+    def test(effect: Effect) -> bool:
+        terms = set(effect.terms)
+        return number in effect.near_exons and bool(wanted & terms) and not refused & terms
+
+    return test
 
 
 class KnowledgeIndex:
