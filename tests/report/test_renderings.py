@@ -230,4 +230,4 @@ def test_the_runs_controls_and_the_samples_identity_are_said() -> None:
     assert "Positive control: 2 of 3 expected variants found within their range." in text
     assert "No-template control NTC-1: 3 molecules on target, at most 20 allowed." in text
     quiet = outline(html_of(builders.result(), "en")).text
-    assert "Compared with 1 other samples of the run by common SNPs: all are other persons" in quiet
+    assert "Compared by common SNPs with the other samples of the run (1): other persons" in quiet

@@ -137,7 +137,7 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "qc.figures": ("Figures", "质控指标"),
     "qc.identity": ("Identity of samples", "样本身份核对"),
     "qc.pairs": (
-        "Compared with {n} other samples of the run by common SNPs: all are other persons, as expected.",
+        "Compared by common SNPs with the other samples of the run ({n}): other persons, as expected.",
         "已与本批次其他 {n} 个样本按常见 SNP 比对：均为不同个体，符合预期。",
     ),
     "qc.run_controls": ("Controls of the run", "本批次对照"),
