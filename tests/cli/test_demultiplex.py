@@ -1,8 +1,10 @@
 """`ctdna demultiplex` as a user runs it."""
 
 import gzip
+import itertools
 import json
 import os
+import resource
 import shutil
 import stat
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ctdna.cli.demultiplex import command
+from ctdna.cli.demultiplex_run import allow_open_files
 from ctdna.model.errors import CtdnaError, InputError, ProgramError
 from ctdna.model.metrics import StageMetrics
 from tests.builders_bcl import Tile, tile_of, write_run_folder, write_sheet
@@ -346,6 +349,42 @@ def test_published_dual_index_run(real_data: Path, tmp_path: Path) -> None:
     metrics = json.loads((output / "demultiplex.json").read_text())
     assert (metrics["n_in"], metrics["n_out"]) == (60, n_written)
     assert 0 < n_written <= n_expected
+
+
+def test_published_umi_in_read_2(real_data: Path, tmp_path: Path) -> None:
+    source = real_data / "run-folders" / "25T8B25T"
+    sheet = write_sheet(tmp_path / "sheet.csv", ["S1,AACAATGG,Y25;I8;U4Y*"], "Sample_ID,Index,OverrideCycles")
+    options = ["--read-structure", "25T8B25T", "--include-failed", "--barcode-mismatches", 0, 0]
+    _run(source, "--output", tmp_path / "out", "--sample-sheet", sheet, *options)
+    published = {}
+    for kind in ("1", "2", "index_1"):
+        lines = (source / "fastq_with_4M" / f"AACAATGG.{kind}.fastq").read_text().splitlines()
+        published[kind] = {_place(name): bases for name, bases in zip(lines[::4], lines[1::4], strict=True)}
+    for read in ("1", "2"):
+        lines = _text(tmp_path / "out" / f"S1_R{read}.fastq.gz").splitlines()
+        ours = {_place(name): bases for name, bases in zip(lines[::4], lines[1::4], strict=True)}
+        assert ours == published[read]
+        umis = {_place(name): name.split()[0].split(":")[7] for name in lines[::4]}
+        assert umis == published["index_1"]
+
+
+def test_many_samples_are_open_at_once(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    path = write_run_folder(tmp_path / "run", [(2, "T"), (6, "B")], {1: {1101: tile_of(["ACAAAAAA"])}})
+    barcodes = ["".join(bases) for bases in itertools.islice(itertools.product("ACGT", repeat=6), 150)]
+    write_sheet(path / "SampleSheet.csv", [f"S{i},{bases}" for i, bases in enumerate(barcodes)], "Sample_ID,Index")
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+        _run(path, "--output", tmp_path / "out", "--barcode-mismatches", 0, 0)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert len(list((tmp_path / "out").glob("*.fastq.gz"))) == 151
+
+
+def test_more_files_than_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (100, 200))
+    with pytest.raises(InputError, match="found 300 FASTQ files to write at once, the system allows 200 open files"):
+        allow_open_files(300)
 
 
 def test_existing_output_is_replaced_whole(tmp_path: Path) -> None:

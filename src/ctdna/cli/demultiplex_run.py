@@ -1,5 +1,6 @@
 """What `ctdna demultiplex` does with each kind of input."""
 
+import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -45,6 +46,8 @@ from ctdna.stages.demultiplex_tally import (
     samples_table,
     undetermined_table,
 )
+
+_FURTHER_FILES = 64
 
 
 class Request(NamedTuple):
@@ -105,10 +108,26 @@ def load_sheet(request: Request) -> tuple[Path, SampleSheet] | None:
     return path, sheet
 
 
+def allow_open_files(n_files: int) -> None:
+    """Raise this process's limit of open files, as far as it may, to hold so many and a few more.
+
+    Raises:
+        InputError: the system allows fewer.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = n_files + _FURTHER_FILES
+    if hard != resource.RLIM_INFINITY and wanted > hard:
+        what = f"found {n_files} FASTQ files to write at once, the system allows {hard} open files"
+        raise InputError(None, "", what, "run lane by lane (--lane), or raise the limit (ulimit -n)")
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 class _Outputs:
     """The FASTQ files of a run, all open at once; each is written by one thread at a time."""
 
     def __init__(self, stack: ExitStack, request: Request, sample_ids: tuple[str, ...], n_reads: int) -> None:
+        allow_open_files(n_reads * (len(sample_ids) + 1))
         self._files = {
             name: [
                 stack.enter_context(BgzfWriter(request.output / f"{name}_R{i_read + 1}.fastq.gz"))
