@@ -34,7 +34,7 @@ _FORMAT = (
     ("SB", "4", "Integer", "Molecules with reads of a strand of origin: ref top, ref bottom, alt top, alt bottom"),
 )
 _KEYS = ":".join(row[0] for row in _FORMAT)
-_ESCAPES = {"%": "%25", ":": "%3A", ";": "%3B", "=": "%3D", ",": "%2C", "\t": "%09", " ": "%20"}
+_ESCAPES = {"%": "%25", ";": "%3B", "=": "%3D", ",": "%2C", "\t": "%09", " ": "%20"}
 
 
 def escape(text: str) -> str:
@@ -84,7 +84,7 @@ def write_vcf(path: Path, header: Sequence[str], variants: Sequence[CalledVarian
 
 def _variant(record: pysam.VariantRecord) -> CalledVariant:
     info, sample = record.info, record.samples[0]
-    filters = tuple(name for name in record.filter if name != "PASS")
+    filters = tuple(str(name) for name in record.filter if name != "PASS")
     tiers = tuple((int(sample[key][0]), int(sample[key][1])) for key in ("MD", "MS3", "MS2", "MS1"))
     assert len(tiers) == len(TIERS)
     top, bottom, alt_top, alt_bottom = (int(n) for n in sample["SB"])

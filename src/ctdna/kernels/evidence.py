@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.jit import kernel
-from ctdna.kernels.record import i32, tag_end, u16, u32
+from ctdna.kernels.record import i32, record_fields, tag_end, u16, u32
 from ctdna.model.columns import RecordFields
-from ctdna.model.evidence import Regions, SiteCounts, StoredReads
+from ctdna.model.evidence import N_CLASSES, Regions, SiteCounts, StoredReads
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
+Int = int | np.int64
 
 STORED, LOW_MAPQ, MARGIN, OFF_TARGET, NOT_PRIMARY, MARKED, UNMAPPED = 0, 1, 2, 3, 4, 5, 6
 """What becomes of a record: kept; kept, but of low mapping quality; kept, beside a target; left out for a reason."""
@@ -21,6 +22,8 @@ STORED, LOW_MAPQ, MARGIN, OFF_TARGET, NOT_PRIMARY, MARKED, UNMAPPED = 0, 1, 2, 3
 STRAND_KNOWN, IS_LOW_MAPQ, IS_SECOND = 1, 2, 4
 IS_END, NO_CELL = 1 << 8, 0xFFFF
 DELETED_CODE, DISCORDANT_CODE, NONE_CODE = 5, 6, 7
+MAX_SPAN = 1 << 20
+"""A read that spans more reference bases is left out."""
 _TAG_MI, _TAG_ad, _TAG_bd, _TAG_cd = 0x494D, 0x6461, 0x6462, 0x6463
 _TAG_aD, _TAG_bD, _TAG_cD = 0x4461, 0x4462, 0x4463
 
@@ -34,7 +37,7 @@ def mix(value: np.uint64) -> np.uint64:
 
 
 @kernel
-def hash_bytes(data: Bytes, at: int, end: int) -> np.uint64:
+def hash_bytes(data: Bytes, at: Int, end: Int) -> np.uint64:
     """Return a 64-bit hash of the bytes."""
     value = np.uint64(0xCBF29CE484222325)
     for k in range(at, end):
@@ -43,10 +46,10 @@ def hash_bytes(data: Bytes, at: int, end: int) -> np.uint64:
 
 
 @kernel
-def find_tags(data: Bytes, at: int, end: int, found: Ints) -> None:
+def find_tags(data: Bytes, at: Int, end: Int, found: Ints) -> None:
     """Fill `found` with the offsets of MI, ad, bd, cd, aD, bD, cD (at their names); -1 where absent."""
     found[:] = -1
-    while at < end:
+    while 0 <= at < end:
         name = u16(data, at)
         for k in range(7):
             if name == (_TAG_MI, _TAG_ad, _TAG_bd, _TAG_cd, _TAG_aD, _TAG_bD, _TAG_cD)[k]:
@@ -55,7 +58,7 @@ def find_tags(data: Bytes, at: int, end: int, found: Ints) -> None:
 
 
 @kernel
-def number_at(data: Bytes, at: int, kind: int) -> int:
+def number_at(data: Bytes, at: Int, kind: Int) -> Int:
     """Return the whole number of a BAM type at an offset, 0 for a type that holds none."""
     if kind == 99:
         value = np.int64(data[at])
@@ -63,8 +66,8 @@ def number_at(data: Bytes, at: int, kind: int) -> int:
     if kind == 67:
         return np.int64(data[at])
     if kind == 115:
-        value = u16(data, at)
-        return value - 65536 if value > 32767 else value
+        wide = u16(data, at)
+        return wide - 65536 if wide > 32767 else wide
     if kind == 83:
         return u16(data, at)
     if kind == 105:
@@ -73,7 +76,7 @@ def number_at(data: Bytes, at: int, kind: int) -> int:
 
 
 @kernel
-def depth_at(data: Bytes, array_at: int, scalar_at: int, k: int) -> int:
+def depth_at(data: Bytes, array_at: Int, scalar_at: Int, k: Int) -> Int:
     """Return a strand's depth at base k: from the per-base tag, else from the read's greatest depth, else 0."""
     if array_at >= 0:
         kind = np.int64(data[array_at + 3])
@@ -83,7 +86,7 @@ def depth_at(data: Bytes, array_at: int, scalar_at: int, k: int) -> int:
 
 
 @kernel
-def molecule_key(data: Bytes, mi_at: int, name_at: int, n_name: int) -> np.uint64:
+def molecule_key(data: Bytes, mi_at: Int, name_at: Int, n_name: Int) -> np.uint64:
     """Return the hash of the molecule's MI tag without its strand, else of the read name."""
     if mi_at < 0 or data[mi_at + 2] != 90:
         return hash_bytes(data, name_at, name_at + n_name)
@@ -96,7 +99,7 @@ def molecule_key(data: Bytes, mi_at: int, name_at: int, n_name: int) -> np.uint6
 
 
 @kernel
-def reference_length(data: Bytes, cigar_at: int, n_cigar: int) -> int:
+def reference_length(data: Bytes, cigar_at: Int, n_cigar: Int) -> Int:
     """Return the reference bases that a CIGAR spans."""
     n = np.int64(0)
     for k in range(n_cigar):
@@ -108,7 +111,7 @@ def reference_length(data: Bytes, cigar_at: int, n_cigar: int) -> int:
 
 
 @kernel
-def find_region(regions: Regions, contig: int, start0: int, end0: int) -> int:
+def find_region(regions: Regions, contig: Int, start0: Int, end0: Int) -> Int:
     """Return the first region that overlaps the interval, -1 where none does."""
     low, high = regions.contig_first[contig], regions.contig_first[contig + 1]
     last = high
@@ -123,7 +126,7 @@ def find_region(regions: Regions, contig: int, start0: int, end0: int) -> int:
 
 
 @kernel
-def touches_target(regions: Regions, region: int, start0: int, end0: int) -> bool:
+def touches_target(regions: Regions, region: Int, start0: Int, end0: Int) -> bool:
     """Return whether any slot of the interval in the region is on a target."""
     shift = regions.offsets[region] - np.int64(regions.start0[region])
     for slot in range(max(start0 + shift, regions.offsets[region]), min(end0 + shift, regions.offsets[region + 1])):
@@ -133,7 +136,7 @@ def touches_target(regions: Regions, region: int, start0: int, end0: int) -> boo
 
 
 @kernel
-def _status(regions: Regions, fields: RecordFields, i: int, end0: int, min_mapq: int) -> tuple[int, int]:
+def _status(regions: Regions, fields: RecordFields, i: Int, end0: Int, min_mapq: Int) -> tuple[Int, Int]:
     flag = np.int64(fields.flag[i])
     if flag & 4 or fields.ref_id[i] < 0 or fields.pos0[i] < 0 or fields.n_cigar[i] == 0 or fields.n_bases[i] == 0:
         return UNMAPPED, -1
@@ -142,7 +145,7 @@ def _status(regions: Regions, fields: RecordFields, i: int, end0: int, min_mapq:
     if flag & 0x600:
         return MARKED, -1
     region = find_region(regions, np.int64(fields.ref_id[i]), np.int64(fields.pos0[i]), end0)
-    if region < 0:
+    if region < 0 or end0 - np.int64(fields.pos0[i]) > MAX_SPAN:
         return OFF_TARGET, -1
     if np.int64(fields.mapq[i]) < min_mapq:
         return LOW_MAPQ, region
@@ -151,8 +154,8 @@ def _status(regions: Regions, fields: RecordFields, i: int, end0: int, min_mapq:
 
 @kernel
 def place_records(
-    data: Bytes, fields: RecordFields, regions: Regions, min_mapq: int
-) -> tuple[NDArray[np.uint64], Bytes, NDArray[np.int32], int]:
+    data: Bytes, fields: RecordFields, regions: Regions, min_mapq: Int
+) -> tuple[NDArray[np.uint64], Bytes, NDArray[np.int32], Int]:
     """Return each record's molecule key, status and region, and the first record whose depth tags are too short.
 
     The last is -1 where all are sound.
@@ -174,7 +177,7 @@ def place_records(
 
 
 @kernel
-def _fragment(data: Bytes, fields: RecordFields, i: int, end0: int) -> tuple[int, int]:
+def _fragment(data: Bytes, fields: RecordFields, i: Int, end0: Int) -> tuple[Int, Int]:
     first = u32(data, fields.cigar_at[i])
     last = u32(data, fields.cigar_at[i] + 4 * (np.int64(fields.n_cigar[i]) - 1))
     low, high = np.int64(fields.pos0[i]), end0
@@ -189,20 +192,20 @@ def _fragment(data: Bytes, fields: RecordFields, i: int, end0: int) -> tuple[int
 
 
 @kernel
-def _is_bottom(data: Bytes, mi_at: int, flag: int) -> bool:
+def _is_bottom(data: Bytes, mi_at: Int, flag: Int) -> bool:
     if mi_at >= 0 and data[mi_at + 2] == 90:
         end = mi_at + 3
         while data[end] != 0:
             end += 1
         if end - mi_at > 5 and data[end - 2] == 47 and (data[end - 1] == 65 or data[end - 1] == 66):
-            return data[end - 1] == 66
+            return bool(data[end - 1] == 66)
     reverse = (flag & 16) != 0
     return not reverse if flag & 1 and flag & 128 else reverse
 
 
 @kernel
 def _pack_cells(
-    data: Bytes, fields: RecordFields, i: int, found: Ints, is_bottom: bool, min_quality: int, out: Bytes
+    data: Bytes, fields: RecordFields, i: Int, found: Ints, is_bottom: bool, min_quality: Int, out: Bytes
 ) -> None:
     is_duplex = found[1] >= 0 or found[4] >= 0
     for k in range(np.int64(fields.n_bases[i])):
@@ -211,19 +214,21 @@ def _pack_cells(
         base = 0 if nibble == 1 else (1 if nibble == 2 else (2 if nibble == 4 else (3 if nibble == 8 else 4)))
         quality = np.int64(data[fields.quals_at[i] + k])
         low = 8 if quality < min_quality or data[fields.quals_at[i]] == 255 else 0
-        a, b = np.int64(0), np.int64(0)
+        a: Int = 0
+        b: Int = 0
         if is_duplex:
             a, b = depth_at(data, found[1], found[4], k), depth_at(data, found[2], found[5], k)
         else:
             a = depth_at(data, found[3], found[6], k) if found[3] >= 0 or found[6] >= 0 else np.int64(1)
             if is_bottom:
                 a, b = b, a
-        out[k] = base | low | (min(max(a, 0), 3) << 4) | (min(max(b, 0), 3) << 6)
+        deep_a, deep_b = np.int64(min(max(a, 0), 3)), np.int64(min(max(b, 0), 3))
+        out[k] = base | low | deep_a << 4 | deep_b << 6
 
 
 @kernel
 def store_records(
-    data: Bytes, fields: RecordFields, regions: Regions, chosen: Ints, out: StoredReads, min_quality: int
+    data: Bytes, fields: RecordFields, regions: Regions, chosen: Ints, out: StoredReads, min_quality: Int
 ) -> None:
     """Fill the packed reads of the chosen records; `out` has key, region, flags, offsets and sizes set already."""
     found = np.empty(7, np.int64)
@@ -246,7 +251,7 @@ def store_records(
 
 
 @kernel
-def lay_out(reads: StoredReads, i: int, end_bases: int, out: NDArray[np.uint16]) -> None:
+def lay_out(reads: StoredReads, i: Int, end_bases: Int, out: NDArray[np.uint16]) -> None:
     """Fill `out`, one cell a reference position of read i, with its packed base and whether it is a fragment end."""
     at, k = np.int64(0), reads.cell_at[i]
     for c in range(np.int64(reads.n_cigar[i])):
@@ -272,7 +277,7 @@ def lay_out(reads: StoredReads, i: int, end_bases: int, out: NDArray[np.uint16])
 
 
 @kernel
-def join_cells(cells: NDArray[np.uint16], flags: Bytes, n: int) -> int:
+def join_cells(cells: NDArray[np.uint16], flags: Bytes, n: Int) -> Int:
     """Return what n reads of one molecule say together at one slot, packed.
 
     Bits 0-2: base, or 5 deleted, 6 discordant, 7 nothing usable; 3: fragment end; 4-5 and 6-7: depths of the strands;
@@ -302,7 +307,7 @@ def join_cells(cells: NDArray[np.uint16], flags: Bytes, n: int) -> int:
 
 
 @kernel
-def class_of(call: int) -> int:
+def class_of(call: Int) -> Int:
     """Return the evidence class (`tier * 2 + is_end`) of a joined cell."""
     a, b = (call >> 4) & 3, (call >> 6) & 3
     depth = max(a, b)
@@ -311,7 +316,7 @@ def class_of(call: int) -> int:
 
 
 @kernel
-def strands_of(call: int) -> tuple[int, int]:
+def strands_of(call: Int) -> tuple[Int, Int]:
     """Return whether a joined cell holds reads from the top and from the bottom strand; neither where unknown."""
     a, b = (call >> 4) & 3, (call >> 6) & 3
     if (a > 0 and b > 0) or call & 256:
@@ -320,7 +325,7 @@ def strands_of(call: int) -> tuple[int, int]:
 
 
 @kernel
-def _count(counts: SiteCounts, slot: int, call: int) -> bool:
+def _count(counts: SiteCounts, slot: Int, call: Int) -> bool:
     code = call & 7
     if code < 4:
         top, bottom = strands_of(call)
@@ -340,7 +345,7 @@ def _count(counts: SiteCounts, slot: int, call: int) -> bool:
 
 
 @kernel
-def _longest_molecule(reads: StoredReads, molecules: Ints) -> tuple[int, int]:
+def _longest_molecule(reads: StoredReads, molecules: Ints) -> tuple[Int, Int]:
     bases, n_reads = np.int64(1), np.int64(1)
     for m in range(len(molecules) - 1):
         total = np.int64(0)
@@ -351,7 +356,7 @@ def _longest_molecule(reads: StoredReads, molecules: Ints) -> tuple[int, int]:
 
 
 @kernel
-def tally(reads: StoredReads, molecules: Ints, regions: Regions, end_bases: int, counts: SiteCounts) -> None:
+def tally(reads: StoredReads, molecules: Ints, regions: Regions, end_bases: Int, counts: SiteCounts) -> None:
     """Fill the molecules per slot; `molecules` are the n + 1 offsets of molecules into the reads."""
     n_bases, n_reads = _longest_molecule(reads, molecules)
     laid = np.empty(n_bases, np.uint16)
@@ -367,7 +372,7 @@ def tally(reads: StoredReads, molecules: Ints, regions: Regions, end_bases: int,
             region = np.int64(reads.region[i])
             low, high = regions.offsets[region], regions.offsets[region + 1]
             for slot in range(max(reads.slot[i], low), min(reads.end_slot[i], high)):
-                n, is_seen = 0, False
+                n, is_seen = np.int64(0), False
                 for j in range(first, last):
                     if reads.region[j] == region and reads.slot[j] <= slot < reads.end_slot[j]:
                         is_seen |= j < i
@@ -375,3 +380,33 @@ def tally(reads: StoredReads, molecules: Ints, regions: Regions, end_bases: int,
                         n += 1
                 if not is_seen and _count(counts, slot, join_cells(cells, flags, n)) and regions.target[slot] >= 0:
                     counts.is_counted[m] = 1
+
+
+def tiny_reads() -> tuple[StoredReads, Ints, Regions]:
+    """Return one read of two matched bases on a region of eight slots, its molecule and the region; for `warm`."""
+    one = np.zeros(1, np.int64)
+    numbers = np.ones(1, np.int32)
+    reads = StoredReads(
+        np.zeros(1, np.uint64), np.zeros(1, np.int32), one + 3, one + 5, one + 3, one + 5, np.ones(1, np.uint8),
+        one.copy(), numbers, one.copy(), numbers * 2, np.array([2 << 4], np.uint32), np.full(2, 16, np.uint8),
+    )  # fmt: skip
+    reference = np.zeros(8, np.uint8)
+    offsets, target = np.array([0, 8], np.int64), np.zeros(8, np.int32)
+    regions = Regions(offsets[:2] // 8, np.zeros(1, np.int32), np.zeros(1, np.int32), offsets, reference, target)
+    return reads, np.array([0, 1], np.int64), regions
+
+
+def warm() -> None:
+    """Compile every kernel of this module on one tiny record and one tiny read."""
+    reads, molecules, regions = tiny_reads()
+    raw = np.zeros(44, dtype=np.uint8)
+    raw[[0, 12, 16, 20, 37]] = [40, 1, 1, 2, 32]
+    fields = record_fields(raw, np.array([0, 44], np.int64))
+    place_records(raw, fields, regions, 0)
+    store_records(raw, fields, regions, np.zeros(1, np.int64), reads, 20)
+    reads, molecules, regions = tiny_reads()
+    counts = SiteCounts(
+        np.zeros((8, 4, N_CLASSES), np.int32), np.zeros((8, 4, 2), np.int32), np.zeros((8, 4), np.int32),
+        np.zeros((8, 4), np.int32), np.zeros(8, np.int32), np.zeros(8, np.int32), np.zeros(1, np.uint8),
+    )  # fmt: skip
+    tally(reads, molecules, regions, 2, counts)

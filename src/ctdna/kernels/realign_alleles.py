@@ -9,11 +9,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.evidence import IS_END, IS_LOW_MAPQ, NO_CELL, NONE_CODE, class_of, join_cells, strands_of
+from ctdna.kernels.evidence import (
+    IS_END,
+    IS_LOW_MAPQ,
+    NO_CELL,
+    NONE_CODE,
+    class_of,
+    join_cells,
+    strands_of,
+    tiny_reads,
+)
 from ctdna.kernels.jit import kernel
 from ctdna.model.evidence import Regions, StoredReads
 
 Ints = NDArray[np.int64]
+Int = int | np.int64
 Bytes = NDArray[np.uint8]
 
 FLANK = 20
@@ -28,17 +38,17 @@ NOTHING, REF, ALT, OTHER, DISAGREE = 0, 1, 2, 3, 4
 class Change(NamedTuple):
     """One allele and the window in which it can be written, in slots."""
 
-    slot: int
-    n_deleted: int
+    slot: Int
+    n_deleted: Int
     inserted: Bytes
-    low: int
+    low: Int
     """First slot of the window: the change cannot be written before it."""
-    high: int
+    high: Int
     """Past the window."""
 
 
 @kernel
-def cell_of_slot(reads: StoredReads, i: int, slot: int) -> int:
+def cell_of_slot(reads: StoredReads, i: Int, slot: Int) -> Int:
     """Return the index into `reads.cells` of the read base aligned to a slot, -1 where none is."""
     at, cell = reads.slot[i], reads.cell_at[i]
     for c in range(np.int64(reads.n_cigar[i])):
@@ -59,19 +69,21 @@ def cell_of_slot(reads: StoredReads, i: int, slot: int) -> int:
 
 
 @kernel
-def _alternate_base(reference: Bytes, change: Change, k: int) -> int:
+def _alternate_base(reference: Bytes, change: Change, k: Int) -> Int:
     """Base k of the alternate sequence, counted from `change.low`; negative k runs to the left of it."""
     slot = change.low + k
     n = len(change.inserted)
     if slot < change.slot:
-        return np.int64(reference[slot])
-    if slot < change.slot + n:
-        return np.int64(change.inserted[slot - change.slot])
-    return np.int64(reference[slot - n + change.n_deleted])
+        code = reference[slot]
+    elif slot < change.slot + n:
+        code = change.inserted[slot - change.slot]
+    else:
+        code = reference[slot - n + change.n_deleted]
+    return np.int64(code)
 
 
 @kernel
-def _compare(reads: StoredReads, regions: Regions, i: int, change: Change, side: tuple[int, bool]) -> tuple[int, int]:
+def _compare(reads: StoredReads, regions: Regions, i: Int, change: Change, side: tuple[Int, bool]) -> tuple[Int, Int]:
     anchor, is_left = side
     top = regions.offsets[np.int64(reads.region[i]) + 1] - max(len(change.inserted), change.n_deleted) - 1
     bottom = regions.offsets[reads.region[i]] + max(len(change.inserted), change.n_deleted) + 1
@@ -94,7 +106,7 @@ def _compare(reads: StoredReads, regions: Regions, i: int, change: Change, side:
 
 
 @kernel
-def _cell_around(reads: StoredReads, i: int, change: Change, side: tuple[int, bool]) -> int:
+def _cell_around(reads: StoredReads, i: Int, change: Change, side: tuple[Int, bool]) -> Int:
     """Return the lesser strand depths around the change, as one packed cell."""
     anchor, is_left = side
     first, last = reads.cell_at[i], reads.cell_at[i] + reads.n_cells[i] - 1
@@ -110,7 +122,7 @@ def _cell_around(reads: StoredReads, i: int, change: Change, side: tuple[int, bo
 
 
 @kernel
-def read_verdict(reads: StoredReads, regions: Regions, i: int, change: Change, end_bases: int) -> tuple[int, int]:
+def read_verdict(reads: StoredReads, regions: Regions, i: Int, change: Change, end_bases: Int) -> tuple[Int, Int]:
     """Return what read i says about the change (NOTHING, REF, ALT or OTHER) and its packed cell there."""
     left = cell_of_slot(reads, i, change.low - 1)
     right = cell_of_slot(reads, i, change.high)
@@ -135,8 +147,8 @@ def read_verdict(reads: StoredReads, regions: Regions, i: int, change: Change, e
 
 @kernel
 def judge_molecules(
-    reads: StoredReads, regions: Regions, chosen: Ints, molecule_of: Ints, change: Change, end_bases: int
-) -> tuple[Ints, Ints, Bytes, int]:
+    reads: StoredReads, regions: Regions, chosen: Ints, molecule_of: Ints, change: Change, end_bases: Int
+) -> tuple[Ints, Ints, Bytes, Int]:
     """Return per molecule that the chosen reads touch: its index, class, and strands; verdicts in the third.
 
     `chosen` are reads in stored order. The second array packs `class | top << 4 | bottom << 5`. A molecule whose reads
@@ -148,7 +160,8 @@ def judge_molecules(
     one_cell, one_flag = np.zeros(1, np.uint16), np.zeros(1, np.uint8)
     while j < n:
         m = molecule_of[chosen[j]]
-        verdict, cell, flags, is_astray = np.int64(NOTHING), np.int64(0), np.int64(0), False
+        verdict: Int = NOTHING
+        cell, flags, is_astray = np.int64(0), np.int64(0), False
         while j < n and molecule_of[chosen[j]] == m:
             i = chosen[j]
             said, here = read_verdict(reads, regions, i, change, end_bases)
@@ -165,7 +178,7 @@ def judge_molecules(
         n_astray += 1 if is_astray and verdict == NOTHING else 0
         if verdict != NOTHING:
             one_cell[0], one_flag[0] = cell, flags
-            call = join_cells(one_cell, one_flag, 1)
+            call = join_cells(one_cell, one_flag, np.int64(1))
             top, bottom = strands_of(call)
             molecule[n_out], verdicts[n_out] = m, verdict
             packed[n_out] = class_of(call) | top << 4 | bottom << 5
@@ -174,7 +187,7 @@ def judge_molecules(
 
 
 @kernel
-def calls_at(reads: StoredReads, molecules: Ints, chosen: Ints, slots: Ints, end_bases: int) -> NDArray[np.int64]:
+def calls_at(reads: StoredReads, molecules: Ints, chosen: Ints, slots: Ints, end_bases: Int) -> NDArray[np.int64]:
     """Return what each chosen molecule says at each slot, as `join_cells` packs it: (molecules, slots)."""
     out = np.full((len(chosen), len(slots)), NONE_CODE, np.int64)
     longest = np.int64(1)
@@ -193,3 +206,11 @@ def calls_at(reads: StoredReads, molecules: Ints, chosen: Ints, slots: Ints, end
                 flags[i - first] = reads.flags[i]
             out[row, column] = join_cells(cells, flags, last - first)
     return out
+
+
+def warm() -> None:
+    """Compile every kernel of this module on one tiny read."""
+    reads, molecules, regions = tiny_reads()
+    one = np.zeros(1, np.int64)
+    judge_molecules(reads, regions, one, one, Change(4, 1, np.zeros(0, np.uint8), 4, 5), 2)
+    calls_at(reads, molecules, one, one + 3, 2)

@@ -13,6 +13,7 @@ from ctdna.kernels.jit import kernel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Int = int | np.int64
 MAX_WEIGHT = 16
 _MAX_GRID = 1 << 16
 
@@ -36,7 +37,7 @@ def class_weights(n: Ints, mean: Floats, vaf: float) -> Ints:
 
 
 @kernel
-def beta_binomial(n: int, mean: float, size: float, out: Floats) -> int:
+def beta_binomial(n: Int, mean: float, size: float, out: Floats) -> Int:
     """Fill `out` with the probabilities of 0, 1, ... and return how many were needed; the rest is below 1e-40.
 
     Where `out` ends before the law does, its last cell holds the rest.
@@ -67,7 +68,7 @@ def beta_binomial(n: int, mean: float, size: float, out: Floats) -> int:
 
 
 @kernel
-def null_tails(n: Ints, mean: Floats, size: Floats, weights: Ints, grid: int) -> Floats:
+def null_tails(n: Ints, mean: Floats, size: Floats, weights: Ints, grid: Int) -> Floats:
     """Return P(score >= t) for t = 0 to `grid`; only sums of positive terms, so far tails keep their digits."""
     law = np.zeros(grid + 1)
     law[0] = 1.0
@@ -88,7 +89,7 @@ def null_tails(n: Ints, mean: Floats, size: Floats, weights: Ints, grid: int) ->
 
 
 @kernel
-def score_p(n: Ints, mean: Floats, size: Floats, weights: Ints, score: int) -> float:
+def score_p(n: Ints, mean: Floats, size: Floats, weights: Ints, score: Int) -> float:
     """Return P(score or more) under the null; scores far beyond the expected are held to a cap (an upper bound)."""
     if score <= 0:
         return 1.0
@@ -99,12 +100,12 @@ def score_p(n: Ints, mean: Floats, size: Floats, weights: Ints, score: int) -> f
             spread = (size[c] + n[c]) / (size[c] + 1.0)
             variance += weights[c] ** 2 * n[c] * mean[c] * (1.0 - mean[c]) * spread
     cap = np.int64(expected + 60.0 * math.sqrt(variance)) + 40 * MAX_WEIGHT
-    grid = min(score, cap, _MAX_GRID)
-    return min(1.0, null_tails(n, mean, size, weights, grid)[grid])
+    grid = np.int64(min(score, cap, _MAX_GRID))
+    return float(min(1.0, null_tails(n, mean, size, weights, grid)[grid]))
 
 
 @kernel
-def critical_score(n: Ints, mean: Floats, size: Floats, weights: Ints, alpha: float) -> int:
+def critical_score(n: Ints, mean: Floats, size: Floats, weights: Ints, alpha: float) -> Int:
     """Return the least score whose null tail is at most alpha; -1 where the grid holds none."""
     grid = 8 * MAX_WEIGHT
     while grid <= _MAX_GRID:
@@ -123,7 +124,7 @@ def critical_score(n: Ints, mean: Floats, size: Floats, weights: Ints, alpha: fl
 
 
 @kernel
-def _binomial_step(law: Floats, n: int, q: float, weight: int, out: Floats) -> None:
+def _binomial_step(law: Floats, n: Int, q: float, weight: Int, out: Floats) -> None:
     out[:] = 0.0
     p = math.exp(n * math.log1p(-q))
     k = 0
@@ -135,7 +136,7 @@ def _binomial_step(law: Floats, n: int, q: float, weight: int, out: Floats) -> N
 
 
 @kernel
-def _few_but_heavy(n: Ints, q: Floats, weights: Ints, score: int, min_molecules: int) -> float:
+def _few_but_heavy(n: Ints, q: Floats, weights: Ints, score: Int, min_molecules: Int) -> float:
     """P(score reached by fewer than `min_molecules` molecules)."""
     if min_molecules < 2 or score > (min_molecules - 1) * MAX_WEIGHT:
         return 0.0
@@ -151,11 +152,11 @@ def _few_but_heavy(n: Ints, q: Floats, weights: Ints, score: int, min_molecules:
                     joined[j + k, t + k * weights[c]] += law[j, t] * p
             p *= (n[c] - k) / (k + 1.0) * q[c] / (1.0 - q[c])
         law = joined
-    return law[:, score:].sum()
+    return float(law[:, score:].sum())
 
 
 @kernel
-def miss_probability(n: Ints, mean: Floats, weights: Ints, score: int, min_molecules: int, vaf: float) -> float:
+def miss_probability(n: Ints, mean: Floats, weights: Ints, score: Int, min_molecules: Int, vaf: float) -> float:
     """Return the chance that an allele at `vaf` stays below the critical score or has too few molecules."""
     law = np.zeros(max(score, 1))
     law[0] = 1.0
@@ -165,12 +166,12 @@ def miss_probability(n: Ints, mean: Floats, weights: Ints, score: int, min_molec
         if n[c] > 0:
             _binomial_step(law, n[c], q[c], weights[c], out)
             law, out = out, law
-    missed = law.sum() if score > 0 else 0.0
+    missed = float(law.sum()) if score > 0 else 0.0
     return missed + _few_but_heavy(n, q, weights, score, min_molecules)
 
 
 @kernel
-def detection_limit(n: Ints, mean: Floats, weights: Ints, score: int, min_molecules: int) -> float:
+def detection_limit(n: Ints, mean: Floats, weights: Ints, score: Int, min_molecules: Int) -> float:
     """Return the least VAF that reaches the critical score, with enough molecules, 95 times in 100; -1 where none.
 
     To a relative 2e-4, from above.
@@ -199,7 +200,7 @@ def detection_limit(n: Ints, mean: Floats, weights: Ints, score: int, min_molecu
 
 @kernel
 def limits(
-    n: Ints, mean: Floats, size: Floats, vaf: float, alpha: Floats, min_molecules: int, lob: Floats, lod95: Floats
+    n: Ints, mean: Floats, size: Floats, vaf: float, alpha: Floats, min_molecules: Int, lob: Floats, lod95: Floats
 ) -> None:
     """Fill LoB and LoD95 of each row, as VAF; -1 where there is no limit. `n`, `mean`, `size`: (rows, classes).
 
@@ -216,3 +217,21 @@ def limits(
         lod95[i] = detection_limit(n[i], mean[i], weights, score, min_molecules)
         k = max(min_molecules, math.ceil(score * total / (n[i] * weights).sum()))
         lob[i] = -1.0 if score < 0 else min(1.0, (k - 1) / total)
+
+
+@kernel
+def score_rows(k: Ints, n: Ints, mean: Floats, size: Floats, vaf: float, p_values: Floats) -> None:
+    """Fill each row's p-value of its alternate molecules `k` out of `n`; all (rows, classes)."""
+    for i in range(len(k)):
+        p_values[i] = 1.0
+        if k[i].sum() > 0:
+            weights = class_weights(n[i], mean[i], vaf)
+            p_values[i] = score_p(n[i], mean[i], size[i], weights, (k[i] * weights).sum())
+
+
+def warm() -> None:
+    """Compile every kernel of this module on one row of one class."""
+    n, k = np.full((1, 1), 100, np.int64), np.ones((1, 1), np.int64)
+    mean, size = np.full((1, 1), 1e-3), np.full((1, 1), 1e4)
+    score_rows(k, n, mean, size, 0.01, np.empty(1))
+    limits(n, mean, size, 0.01, np.full(1, 1e-3), 2, np.empty(1), np.empty(1))

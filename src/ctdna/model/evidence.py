@@ -98,10 +98,6 @@ class StoredReads(NamedTuple):
     """Per read base: base (3 bits; 4 unknown), low quality (1 bit), depth of strand A and of B (2 bits each, at most
     3)."""
 
-    def __len__(self) -> int:
-        """Return the number of reads."""
-        return len(self.key)
-
 
 class SiteCounts(NamedTuple):
     """Molecules per slot."""
@@ -131,12 +127,10 @@ class IndelEvents(NamedTuple):
     n_deleted: NDArray[np.int32]
     inserted_at: NDArray[np.int64]
     n_inserted: NDArray[np.int32]
+    evidence_class: NDArray[np.int32]
+    """Of the read base before the event."""
     inserted: NDArray[np.uint8]
     """Codes of all inserted bases."""
-
-    def __len__(self) -> int:
-        """Return the number of events."""
-        return len(self.read)
 
 
 class Allele(NamedTuple):

@@ -79,24 +79,3 @@ class LocusTable(NamedTuple):
     state: tuple[str, ...]
     reason: tuple[str, ...]
     """`.` where there is none."""
-
-
-class Hotspot(NamedTuple):
-    """A reportable allele of the kit."""
-
-    contig: str
-    pos1: int
-    ref: str
-    alt: str
-    gene: str
-    label: str
-
-
-class CommonSnp(NamedTuple):
-    """A common SNP of the kit."""
-
-    contig: str
-    pos1: int
-    ref: str
-    alt: str
-    frequency: float

@@ -1,0 +1,153 @@
+"""`ctdna call`: variants of a consensus BAM, and per locus what could have been seen."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ctdna import __version__
+from ctdna.cli import calling, options
+from ctdna.model.errors import InputError
+
+if TYPE_CHECKING:
+    from ctdna.kit.load import LoadedKit
+    from ctdna.model.background import TrainedBackground
+    from ctdna.model.evidence import Panel
+    from ctdna.model.params.call import CallParams
+    from ctdna.stages.call import CallResult
+
+
+def _sample(bam: Path, named: str | None) -> str:
+    from ctdna.formats.bam import read_header
+
+    found = sorted({group["SM"] for group in read_header(bam).lines("RG") if "SM" in group})
+    if named is None and len(found) > 1:
+        raise InputError(bam, "header", f"holds {len(found)} samples ({', '.join(found[:3])})", "name one by --sample")
+    name = named or (found[0] if found else "sample")
+    if not name.isprintable() or "\t" in name:
+        raise InputError(bam, "header", "the sample name holds a tab or control character", "name it by --sample")
+    return name
+
+
+def _background(
+    path: Path | None, panel: "Panel", params: "CallParams", kit: "LoadedKit | None"
+) -> "TrainedBackground | None":
+    if path is None:
+        return None
+    from ctdna.formats.background_file import read_background
+    from ctdna.stages.background import check_background
+
+    trained = read_background(path)
+    with options.located(path):
+        check_background(trained, panel, params, kit.definition.name if kit else None)
+    return trained
+
+
+def _facts(params: "CallParams", background: str, alpha: float, kit_name: str | None) -> dict[str, str]:
+    facts = {f"param_{name}": f"{value:.6g}" for name, value in params.model_dump().items()}
+    facts |= {"version": __version__, "background": background, "alpha": f"{alpha:.6g}"}
+    return facts | ({"kit": kit_name} if kit_name else {})
+
+
+def _default_loci(output: Path) -> Path:
+    stem = output.name
+    for suffix in (".vcf.gz", ".vcf.bgz", ".gz"):
+        stem = stem.removesuffix(suffix)
+    return output.with_name(f"{stem}.loci.tsv.gz")
+
+
+def _write(result: "CallResult", header: list[str], output: Path, loci: Path, contigs: tuple[str, ...]) -> None:
+    from ctdna.formats.tables import write_loci
+    from ctdna.formats.vcf import write_vcf
+
+    write_loci(loci, result.loci, contigs)
+    write_vcf(output, header, result.variants)
+
+
+@click.command("call")
+@options.input_path("--input", "Aligned consensus BAM, in any order, as `ctdna filter` writes it.")
+@options.input_path("--reference", "FASTA that the reads were aligned to.")
+@options.input_path("--targets", "BED of the panel: contig, start0, end0, name. Default: the kit's.", required=False)
+@options.output_path("--output", "VCF to write (blocked gzip, with a tabix index beside).")
+@options.output_path(
+    "--loci",
+    "Table of loci to write (blocked gzip, tabix index). Default: beside the VCF, `.loci.tsv.gz`.",
+    required=False,
+)
+@options.input_path(
+    "--background", "Background that `ctdna background` trained. Default: the kit's, else prior rates.", required=False
+)
+@options.input_path(
+    "--hotspots",
+    "Table of reportable alleles: contig, pos1, ref, alt, gene, label. Default: the kit's.",
+    required=False,
+)
+@options.input_path(
+    "--common-snps", "Table of common SNPs: contig, pos1, ref, alt, frequency. Default: the kit's.", required=False
+)
+@options.output_path("--metrics", "Counts of molecules in, used and rejected by reason, as JSON.", required=False)
+@click.option("--sample", help="Sample name in the VCF; else the read groups' SM.")
+@calling.call_settings()
+@options.kit()
+@options.threads()
+@click.pass_context
+def command(
+    ctx: click.Context,
+    /,
+    input: Path,
+    reference: Path,
+    targets: Path | None,
+    output: Path,
+    loci: Path | None,
+    background: Path | None,
+    hotspots: Path | None,
+    common_snps: Path | None,
+    metrics: Path | None,
+    sample: str | None,
+    kit_name: str | None,
+    threads: int,
+    **_: object,
+) -> None:
+    """Call variants, and say per locus what could have been seen.
+
+    Molecules are counted once each, by tier (duplex; one strand of 3 or more reads; 2 reads; 1 read), and tested
+    together against the background of their tier, substitution and place. Every candidate is written with the filters
+    that hold. The table of loci gives each panel position and base, and each hotspot, one of three states: DETECTED,
+    NOT_DETECTED (then lod95 is what could have been seen) or NO_CALL with the reason.
+    """
+    from ctdna.formats.documents import write_json
+    from ctdna.formats.kit_tables import read_common_snps, read_hotspots
+    from ctdna.kit.load import load_kit
+    from ctdna.stages.call import call
+    from ctdna.stats.background import PRIOR_NAME
+
+    kit = load_kit(kit_name) if kit_name else None
+    params = calling.call_params(ctx, kit, kit_name)
+    files = kit.definition.files if kit else None
+    found = {
+        option: calling.kit_file(kit, kit_name, option, named, getattr(files, field) if files else None)
+        for option, named, field in (
+            ("--targets", targets, "panel"),
+            ("--hotspots", hotspots, "hotspots"),
+            ("--common-snps", common_snps, "common_snps"),
+            ("--background", background, "background"),
+        )
+    }
+    panel_file, hotspot_file, snp_file = found["--targets"], found["--hotspots"], found["--common-snps"]
+    if panel_file is None:
+        raise InputError(None, "--targets", "no panel is given", "give --targets or --kit")
+    ground = calling.lay_ground(input, reference, panel_file)
+    trained = _background(found["--background"], ground.panel, params, kit)
+    listed = read_hotspots(hotspot_file) if hotspot_file else ()
+    snps = read_common_snps(snp_file) if snp_file else ()
+    evidence = calling.gather_bam(input, ground, params, threads)
+    name = _sample(input, sample)
+    result = call(evidence, params, listed, snps, trained, name, threads)
+    from ctdna.formats.vcf import header_lines
+
+    label = PRIOR_NAME if trained is None else f"trained on {trained.n_donors} donors"
+    facts = _facts(params, label, result.metrics.values["alpha"], kit_name)
+    header = header_lines(ground.contigs, name, facts, reference.name)
+    _write(result, header, output, loci or _default_loci(output), ground.panel.contigs)
+    if metrics:
+        write_json(metrics, result.metrics)

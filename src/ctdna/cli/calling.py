@@ -1,0 +1,144 @@
+"""What `call` and `background` share: parameter options, the panel, the evidence of one BAM."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import click
+
+from ctdna.cli import options
+from ctdna.model.errors import InputError
+from ctdna.model.params.call import CallParams
+
+if TYPE_CHECKING:
+    from ctdna.kit.load import LoadedKit
+    from ctdna.model.evidence import Panel
+    from ctdna.stages.evidence import Evidence
+
+F = TypeVar("F", bound=Callable[..., Any])
+_FRACTION = click.FloatRange(0, 1, min_open=True)
+_COUNT = click.IntRange(min=0)
+
+SETTINGS: dict[str, tuple[click.ParamType, float, str]] = {
+    "false_positives_per_panel": (
+        click.FloatRange(0, min_open=True),
+        0.1,
+        "Expected false calls over the whole panel; the level of one test is this over the number of tests.",
+    ),
+    "hotspot_alpha": (_FRACTION, 1e-4, "Level of significance at hotspots."),
+    "min_base_quality": (click.IntRange(0, 93), 20, "Count no consensus base of lower quality."),
+    "min_mapq": (click.IntRange(0, 255), 20, "Count no consensus read of lower mapping quality."),
+    "min_alt_molecules": (click.IntRange(min=1), 2, "Call nothing on fewer molecules."),
+    "fragment_end_bases": (_COUNT, 12, "Bases from a fragment's end that are a class of their own."),
+    "claimed_lod": (_FRACTION, 0.005, "VAF to be seen everywhere: loci that cannot are NO_CALL."),
+    "evidence_floor": (click.IntRange(min=1), 2, "Write candidates from this many molecules on."),
+    "strand_bias_p": (_FRACTION, 1e-4, "Filter strand_bias below this p-value of Fisher's exact test."),
+    "artefact_p": (_FRACTION, 1e-3, "Filters fragment_end, oxidation, deamination, background below this p-value."),
+    "germline_vaf": (_FRACTION, 0.35, "Filter germline from this VAF on."),
+    "germline_snp_vaf": (_FRACTION, 0.1, "Filter germline from this VAF on at common SNPs."),
+    "mnv_distance": (_COUNT, 15, "Join changes of the same molecules up to so many bases apart."),
+    "mnv_min_share": (_FRACTION, 0.6, "Join them where at least this share of either's molecules has both."),
+    "homopolymer_bases": (click.IntRange(min=2), 8, "Filter homopolymer: one-base indels in runs of so many."),
+    "low_complexity_copies": (click.IntRange(min=2), 6, "Filter low_complexity: indels in so many copies of a unit."),
+}
+"""Options of the parameters: type, research default, help."""
+
+
+def call_settings() -> Callable[[F], F]:
+    """Return the options of all parameters of calling."""
+
+    def decorate(function: F) -> F:
+        for name, (kind, default, text) in reversed(SETTINGS.items()):
+            flag = "--" + name.replace("_", "-")
+            function = click.option(flag, name, type=kind, default=default, show_default=True, help=text)(function)
+        return function
+
+    return decorate
+
+
+def call_params(ctx: click.Context, kit: "LoadedKit | None", kit_name: str | None) -> CallParams:
+    """Return the kit's parameters, or those of the options.
+
+    Raises:
+        InputError: an option contradicts the kit.
+    """
+    if kit is not None and kit_name is not None:
+        options.check_against_kit(kit_name, kit.definition.call, options.given(ctx, *SETTINGS))
+        return kit.definition.call
+    return CallParams(**{name: ctx.params[name] for name in SETTINGS})
+
+
+def kit_file(kit: "LoadedKit | None", kit_name: str | None, option: str, named: Path | None, name: str | None) -> (
+    Path | None
+):  # fmt: skip
+    """Return the file of an option, or the kit's; with a kit, an option must name the kit's own bytes.
+
+    Raises:
+        InputError: the option names another file than the kit's, or the kit has none.
+        DefinitionError: the kit's file is missing.
+    """
+    if kit is None:
+        return named
+    own = kit.path(name) if name else None
+    if named is not None and (own is None or _bytes(named) != _bytes(own)):
+        what = f"found {named.name}, but kit {kit_name} has {'its own' if own else 'none'}"
+        raise InputError(None, option, what, "leave the option out, or leave --kit out for a run outside the kit")
+    return own
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(path, "", f"cannot be read: {error.strerror}", "check the path") from error
+
+
+class Ground(NamedTuple):
+    """A panel on its reference."""
+
+    panel: "Panel"
+    contigs: tuple[tuple[str, int], ...]
+
+
+def lay_ground(bam: Path, reference: Path, targets: Path) -> Ground:
+    """Return the panel laid out for the contigs of a BAM.
+
+    Raises:
+        InputError: a file is unreadable; the BAM is aligned to another reference; a target is off it.
+    """
+    from ctdna.formats.bam import read_header
+    from ctdna.formats.bed import read_bed
+    from ctdna.formats.fasta import Reference
+    from ctdna.stages.evidence import lay_panel
+
+    header = read_header(bam)
+    if not header.contigs:
+        raise InputError(
+            bam, "header", "names no contig", "give aligned consensus reads, as `ctdna filter` writes them"
+        )
+    intervals = read_bed(targets, header.contigs)
+    with Reference(reference) as sequences:
+        lengths = dict(sequences.contigs)
+        for contig in sorted({int(c) for c in intervals.contig}):
+            name, length = header.contigs[contig]
+            found = lengths.get(name)
+            if found != length:
+                what = f"contig {name} has {length} bases, in the reference {reference.name} {found or 'it is absent'}"
+                raise InputError(bam, "header", what, "give the reference that the reads were aligned to")
+        return Ground(lay_panel(intervals, header.contigs, sequences.fetch), header.contigs)
+
+
+def gather_bam(bam: Path, ground: Ground, params: CallParams, threads: int) -> "Evidence":
+    """Return what a BAM shows on the panel.
+
+    Raises:
+        InputError: the BAM is damaged, has other contigs, or a record has wrong depth tags.
+    """
+    from ctdna.formats.bam import iter_records
+    from ctdna.stages.evidence import gather
+
+    header, batches = iter_records(bam, threads)
+    if header.contigs != ground.contigs:
+        raise InputError(bam, "header", "its contigs differ from those of the first BAM", "align all to one reference")
+    with options.located(bam):
+        return gather(batches, ground.panel, params)

@@ -1,0 +1,99 @@
+"""The background as a file: gzipped text, a JSON header line and one line a site, with a digest over all of it."""
+
+import gzip
+import hashlib
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctdna.formats.atomic import atomic_path
+from ctdna.model.background import TrainedBackground
+from ctdna.model.errors import DefinitionError, InputError
+
+FORMAT = "ctdna-background-1"
+_HINT = "give a file that `ctdna background` wrote"
+
+
+def _numbers(values: NDArray[np.int64]) -> str:
+    return ";".join("." if not row.any() else ",".join(map(str, row.tolist())) for row in values)
+
+
+def _rounded(values: NDArray[np.float64]) -> object:
+    return np.vectorize(lambda value: float(f"{value:.9g}"))(values).tolist()
+
+
+def _content(trained: TrainedBackground) -> str:
+    header = {
+        "format": FORMAT,
+        "kit": trained.kit,
+        "panel_digest": trained.panel_digest,
+        "rules": trained.rules,
+        "n_donors": trained.n_donors,
+        "n_sites": len(trained.site_k),
+        "context_mean": _rounded(trained.context_mean),
+        "site_size": _rounded(trained.site_size),
+        "donor_size": _rounded(trained.donor_size),
+        "indel_k": trained.indel_k.tolist(),
+        "indel_n": trained.indel_n.tolist(),
+    }
+    lines = [json.dumps(header, sort_keys=True), "#errors A;C;G;T by class\tmolecules A;C;G;T by class"]
+    lines += [f"{_numbers(k)}\t{_numbers(n)}" for k, n in zip(trained.site_k, trained.site_n, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def write_background(path: Path, trained: TrainedBackground) -> str:
+    """Write the background, whole or not at all, and return its digest, which its first line holds.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    content = _content(trained)
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(gzip.compress(f"#sha256={digest}\n{content}".encode(), mtime=0))
+    return digest
+
+
+def _text(path: Path) -> str:
+    try:
+        return gzip.decompress(path.read_bytes()).decode()
+    except (EOFError, zlib.error, UnicodeDecodeError, gzip.BadGzipFile) as error:
+        raise InputError(path, "", "is cut off, damaged or no background", _HINT) from error
+    except OSError as error:
+        raise InputError(path, "", f"cannot be read: {error.strerror}", _HINT) from error
+
+
+def _table(text: str) -> list[list[int]]:
+    return [[0] * 8 if row == "." else [int(n) for n in row.split(",")] for row in text.split(";")]
+
+
+def read_background(path: Path) -> TrainedBackground:
+    """Return a background.
+
+    Raises:
+        InputError: the file is unreadable, damaged or another one.
+        DefinitionError: its content is not what its digest says.
+    """
+    first, _, content = _text(path).partition("\n")
+    if not first.startswith("#sha256="):
+        raise InputError(path, "line 1", "holds no digest", _HINT)
+    if hashlib.sha256(content.encode()).hexdigest() != first.removeprefix("#sha256="):
+        raise DefinitionError(path, "line 1", "its content was changed: the digest does not fit", _HINT)
+    lines = content.splitlines()
+    try:
+        header = json.loads(lines[0])
+        if header["format"] != FORMAT:
+            raise InputError(path, "format", f"found {header['format']}, expected {FORMAT}", _HINT)
+        rows = [[_table(text) for text in line.split("\t")] for line in lines[2:]]
+        sites = np.array(rows, dtype=np.int64).reshape(-1, 2, 4, 8)
+        floats = [np.array(header[name], dtype=np.float64) for name in ("context_mean", "site_size", "donor_size")]
+        indels = [np.array(header[name], dtype=np.int64) for name in ("indel_k", "indel_n")]
+        return TrainedBackground(
+            header["kit"], header["panel_digest"], header["rules"], header["n_donors"], floats[0], floats[1], floats[2],
+            np.ascontiguousarray(sites[:, 0]), np.ascontiguousarray(sites[:, 1]), indels[0], indels[1],
+        )  # fmt: skip
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        raise InputError(path, "", "is no background of this build", _HINT) from error

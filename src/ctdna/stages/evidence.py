@@ -1,0 +1,182 @@
+"""Consensus records to molecules per locus: the ground of `call` and `background`."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctdna.kernels import evidence as kernels
+from ctdna.kernels.record import record_fields
+from ctdna.model.columns import RawRecords, RecordFields
+from ctdna.model.errors import InputError
+from ctdna.model.evidence import BASES, N_CLASSES, Panel, Regions, SiteCounts, StoredReads, Targets
+from ctdna.model.params.call import CallParams
+
+PAD = 200
+"""Bases kept beside targets, so that indels at their edges are seen whole."""
+MERGE = 600
+"""Regions nearer than this are one, so that a read with a long deletion lies in one region."""
+REASONS = ("no_usable_base", "low_mapq", "off_target", "secondary", "marked_duplicate_or_failed", "unmapped")
+"""Why molecules are left out, from the nearest miss on."""
+_REASON_OF_STATUS = {
+    kernels.STORED: 0,
+    kernels.LOW_MAPQ: 1,
+    kernels.MARGIN: 2,
+    kernels.OFF_TARGET: 2,
+    kernels.NOT_PRIMARY: 3,
+    kernels.MARKED: 4,
+    kernels.UNMAPPED: 5,
+}
+
+
+class Evidence(NamedTuple):
+    """What a sample shows on a panel."""
+
+    panel: Panel
+    reads: StoredReads
+    molecules: NDArray[np.int64]
+    """n + 1 offsets of molecules into `reads`."""
+    molecule_of: NDArray[np.int64]
+    """Molecule of each read."""
+    counts: SiteCounts
+    n_molecules: int
+    """All molecules of the input."""
+    rejected: dict[str, int]
+    """Molecules not counted on any target, by reason."""
+
+
+def _merged(targets: Targets, lengths: Sequence[int]) -> list[tuple[int, int, int]]:
+    regions: list[tuple[int, int, int]] = []
+    for contig, start0, end0 in zip(targets.contig, targets.start0, targets.end0, strict=True):
+        low, high = max(0, int(start0) - PAD), min(lengths[contig], int(end0) + PAD)
+        if regions and regions[-1][0] == contig and low <= regions[-1][2] + MERGE:
+            regions[-1] = (int(contig), regions[-1][1], max(high, regions[-1][2]))
+        else:
+            regions.append((int(contig), low, high))
+    return regions
+
+
+def lay_panel(
+    targets: Targets, contigs: Sequence[tuple[str, int]], fetch: Callable[[str, int, int], NDArray[np.uint8]]
+) -> Panel:
+    """Return the panel laid out as regions of slots, with the reference that `fetch(contig, start0, end0)` gives
+    in ASCII."""
+    spans = _merged(targets, [length for _, length in contigs])
+    offsets = np.cumsum([0, *(end - start for _, start, end in spans)]).astype(np.int64)
+    codes = np.full(256, 4, np.uint8)
+    codes[list(b"ACGTacgt")] = [0, 1, 2, 3, 0, 1, 2, 3]
+    names = [contigs[contig][0] for contig, _, _ in spans]
+    texts = [fetch(name, start, end) for name, (_, start, end) in zip(names, spans, strict=True)]
+    reference = codes[np.concatenate(texts)]
+    contig_of = np.array([contig for contig, _, _ in spans], dtype=np.int32)
+    first = np.searchsorted(contig_of, np.arange(len(contigs) + 1)).astype(np.int64)
+    starts = np.array([start for _, start, _ in spans], dtype=np.int32)
+    target = np.full(int(offsets[-1]), -1, np.int32)
+    for i in range(len(targets.contig) - 1, -1, -1):
+        for region, (contig, start, end) in enumerate(spans):
+            if contig == targets.contig[i] and start <= targets.start0[i] < end:
+                low = int(offsets[region]) + int(targets.start0[i]) - start
+                target[low : low + int(targets.end0[i] - targets.start0[i])] = i
+    regions = Regions(first, contig_of, starts, offsets, np.ascontiguousarray(reference), target)
+    return Panel(regions, tuple(name for name, _ in contigs), targets)
+
+
+def _empty_store(n: int, n_operations: int, n_cells: int) -> StoredReads:
+    return StoredReads(
+        np.empty(n, np.uint64), np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int64),
+        np.empty(n, np.int64), np.empty(n, np.int64), np.zeros(n, np.uint8), np.empty(n, np.int64),
+        np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n, np.int32), np.empty(n_operations, np.uint32),
+        np.empty(n_cells, np.uint8),
+    )  # fmt: skip
+
+
+def _starts(sizes: NDArray[np.int32]) -> NDArray[np.int64]:
+    return np.cumsum(sizes, dtype=np.int64) - sizes
+
+
+def _store(raw: RawRecords, fields: RecordFields, panel: Panel, placed: tuple[NDArray[np.uint64],
+           NDArray[np.uint8], NDArray[np.int32]], min_quality: int) -> StoredReads:  # fmt: skip
+    keys, status, region = placed
+    chosen = np.flatnonzero(region >= 0)
+    n_cigar, n_cells = fields.n_cigar[chosen], fields.n_bases[chosen]
+    store = _empty_store(len(chosen), int(n_cigar.sum()), int(n_cells.sum()))
+    store.key[:], store.region[:] = keys[chosen], region[chosen]
+    store.flags[status[chosen] == kernels.LOW_MAPQ] = kernels.IS_LOW_MAPQ
+    store.n_cigar[:], store.n_cells[:] = n_cigar, n_cells
+    store.cigar_at[:], store.cell_at[:] = _starts(n_cigar), _starts(n_cells)
+    kernels.store_records(raw.data, fields, panel.regions, chosen, store, min_quality)
+    return store
+
+
+def _joined(parts: list[StoredReads]) -> StoredReads:
+    """Return the stores as one, reads of one molecule together, in an order that the input's order cannot change."""
+    if not parts:
+        return _empty_store(0, 0, 0)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    store = StoredReads(*columns)
+    for sizes, column in (([len(p.cigars) for p in parts], "cigar_at"), ([len(p.cells) for p in parts], "cell_at")):
+        shift = np.repeat(np.cumsum([0, *sizes[:-1]]), [len(p.key) for p in parts])
+        store = store._replace(**{column: getattr(store, column) + shift})
+    order = np.lexsort((store.flags, store.end_slot, store.slot, store.region, store.key))
+    return StoredReads(*(np.ascontiguousarray(column[order]) for column in store[:-2]), store.cigars, store.cells)
+
+
+def _outcomes(keys: NDArray[np.uint64], reasons: NDArray[np.uint8], counted: NDArray[np.uint64]) -> dict[str, int]:
+    order = np.lexsort((reasons, keys))
+    keys, reasons = keys[order], reasons[order]
+    is_first = np.ones(len(keys), dtype=bool)
+    is_first[1:] = keys[1:] != keys[:-1]
+    is_out = is_first & ~np.isin(keys, counted)
+    tally = np.bincount(reasons[is_out], minlength=len(REASONS))
+    return {name: int(n) for name, n in zip(REASONS, tally, strict=True)}
+
+
+def empty_counts(n_slots: int, n_molecules: int) -> SiteCounts:
+    """Return counts of nothing."""
+    return SiteCounts(
+        np.zeros((n_slots, 4, N_CLASSES), np.int32),
+        np.zeros((n_slots, 4, 2), np.int32),
+        np.zeros((n_slots, 4), np.int32),
+        np.zeros((n_slots, 4), np.int32),
+        np.zeros(n_slots, np.int32),
+        np.zeros(n_slots, np.int32),
+        np.zeros(n_molecules, np.uint8),
+    )
+
+
+def gather(batches: Iterable[RawRecords], panel: Panel, params: CallParams) -> Evidence:
+    """Return what the records of a sample show on the panel; their order does not matter.
+
+    Raises:
+        InputError: a record's depth tags do not fit its bases.
+    """
+    reason_of = np.array([_REASON_OF_STATUS[status] for status in range(len(_REASON_OF_STATUS))], dtype=np.uint8)
+    parts, all_keys, all_reasons, n_before = [], [np.empty(0, np.uint64)], [np.empty(0, np.uint8)], 0
+    for raw in batches:
+        fields = record_fields(raw.data, raw.offsets)
+        keys, status, region, wrong = kernels.place_records(raw.data, fields, panel.regions, params.min_mapq)
+        if wrong >= 0:
+            what = "a per-base depth tag (ad, bd or cd) is no array as long as the bases"
+            raise InputError(None, f"record {n_before + int(wrong) + 1}", what, "make the consensus again")
+        n_before += len(raw)
+        all_keys.append(keys)
+        all_reasons.append(reason_of[status])
+        parts.append(_store(raw, fields, panel, (keys, status, region), params.min_base_quality))
+    reads = _joined(parts)
+    changes = np.flatnonzero(reads.key[1:] != reads.key[:-1]) + 1 if len(reads.key) else np.empty(0, np.int64)
+    molecules = np.concatenate([[0], changes, [len(reads.key)] if len(reads.key) else []]).astype(np.int64)
+    molecule_of = np.repeat(np.arange(len(molecules) - 1), np.diff(molecules))
+    counts = empty_counts(len(panel.regions.reference), len(molecules) - 1)
+    kernels.tally(reads, molecules, panel.regions, params.fragment_end_bases, counts)
+    counted = reads.key[molecules[:-1]][counts.is_counted == 1]
+    keys, reasons = np.concatenate(all_keys), np.concatenate(all_reasons)
+    rejected = _outcomes(keys, reasons, counted)
+    n_all = len(counted) + sum(rejected.values())
+    return Evidence(panel, reads, molecules, molecule_of, counts, n_all, rejected)
+
+
+def target_sites(panel: Panel) -> NDArray[np.int64]:
+    """Return the slots on target whose reference base is known."""
+    regions = panel.regions
+    return np.flatnonzero((regions.target >= 0) & (regions.reference < len(BASES)))

@@ -1,0 +1,136 @@
+"""Candidates and what speaks against them."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctdna.model.evidence import Allele, AlleleCounts
+from ctdna.model.params.call import CallParams
+from ctdna.model.variants import DETECTED, FILTERS, NO_CALL, NOT_DETECTED
+from ctdna.stats.tests import fisher_more, fisher_two_sided
+
+_DAMAGE = {("C", "T"): "deamination", ("G", "A"): "deamination", ("G", "T"): "oxidation", ("C", "A"): "oxidation"}
+_WEAK = frozenset({"not_significant", "low_evidence"})
+
+
+class Candidate(NamedTuple):
+    """An allele with its molecules and its null rates."""
+
+    allele: Allele
+    key: tuple[int, int, bytes]
+    """Slot, deleted bases and inserted codes of its normal form."""
+    counts: AlleleCounts
+    mean: NDArray[np.float64]
+    """(8,) null rate by class."""
+    size: NDArray[np.float64]
+    p_value: float
+    alpha: float
+    """The level it is held to."""
+    label: str
+    """The kit's hotspot label; empty elsewhere."""
+    is_common_snp: bool
+    run: tuple[int, int] = (0, 1)
+    """Unit and copies of the repeat it stands in."""
+    parts: tuple[Allele, ...] = ()
+    is_part: bool = False
+
+    @property
+    def n_alt(self) -> int:
+        """Return the alternate molecules."""
+        return int(self.counts.alt.sum())
+
+    @property
+    def depth(self) -> int:
+        """Return the informative molecules."""
+        return int(self.counts.depth.sum())
+
+    @property
+    def vaf(self) -> float:
+        """Return alternate over informative molecules, 0 without any."""
+        return self.n_alt / self.depth if self.depth else 0.0
+
+    @property
+    def background(self) -> float:
+        """Return the null rate of a molecule as the classes are mixed here."""
+        depth = self.counts.depth
+        return float((depth * self.mean).sum() / max(1, depth.sum()))
+
+
+def _is_strand_biased(candidate: Candidate, params: CallParams) -> bool:
+    (ref_top, ref_bottom), (alt_top, alt_bottom) = candidate.counts.strands.tolist()
+    alt, ref = alt_top + alt_bottom, ref_top + ref_bottom
+    if alt == 0 or ref == 0 or min(alt_top, alt_bottom) / alt >= 0.5 * min(ref_top, ref_bottom) / ref:
+        return False
+    return fisher_two_sided(ref_top, ref_bottom, alt_top, alt_bottom) < params.strand_bias_p
+
+
+def _is_at_ends(candidate: Candidate, params: CallParams) -> bool:
+    alt, ref = candidate.counts.alt, candidate.counts.ref
+    at_end, inner = int(alt[1::2].sum()), int(alt[0::2].sum())
+    if at_end <= inner:
+        return False
+    return fisher_more(at_end, inner, int(ref[1::2].sum()), int(ref[0::2].sum())) < params.artefact_p
+
+
+def _damage(candidate: Candidate, params: CallParams) -> str:
+    """Return the filter of an allele that duplex molecules do not bear out, empty where they do or cannot tell."""
+    alt, depth = candidate.counts.alt, candidate.counts.depth
+    alt_duplex, n_duplex = int(alt[:2].sum()), int(depth[:2].sum())
+    alt_other, n_other = int(alt[2:].sum()), int(depth[2:].sum())
+    if n_duplex == 0 or alt_other == 0:
+        return ""
+    p = fisher_more(alt_other, n_other - alt_other, alt_duplex, n_duplex - alt_duplex)
+    return _DAMAGE.get((candidate.allele.ref, candidate.allele.alt), "background") if p < params.artefact_p else ""
+
+
+def _place_filters(candidate: Candidate, params: CallParams) -> set[str]:
+    unit, copies = candidate.run
+    found = set()
+    if unit == 1 and copies >= params.homopolymer_bases:
+        found.add("homopolymer")
+    if unit > 1 and copies >= params.low_complexity_copies:
+        found.add("low_complexity")
+    if candidate.background > params.claimed_lod:
+        found.add("background")
+    return found
+
+
+def filters_of(candidate: Candidate, params: CallParams) -> tuple[str, ...]:
+    """Return every filter that holds, in the order of `FILTERS`."""
+    n_alt, vaf = candidate.n_alt, candidate.vaf
+    is_germline = vaf >= params.germline_vaf or (candidate.is_common_snp and vaf >= params.germline_snp_vaf)
+    held = {
+        "not_significant": candidate.p_value > candidate.alpha,
+        "low_evidence": n_alt < params.min_alt_molecules,
+        "strand_bias": _is_strand_biased(candidate, params),
+        "fragment_end": _is_at_ends(candidate, params),
+        "low_mapq": candidate.counts.low_mapq > n_alt,
+        "low_base_quality": candidate.counts.low_quality > n_alt,
+        "germline": is_germline,
+        "part_of_mnv": candidate.is_part,
+        _damage(candidate, params): True,
+    }
+    found = {name for name, holds in held.items() if holds} | _place_filters(candidate, params)
+    return tuple(name for name in FILTERS if name in found)
+
+
+def state_of(depth: int, n_alt: int, filters: tuple[str, ...], lod95: float, params: CallParams) -> tuple[str, str]:
+    """Return the state of an allele and its reason, `.` for none.
+
+    Without filters, or with `germline` alone, it is DETECTED. A significant allele with other filters, or one whose
+    VAF lies above its own LoD95, is a NO_CALL with the filters as reason. What else is not seen is NOT_DETECTED, unless
+    its LoD95 is above the claimed one.
+    """
+    if depth == 0:
+        return NO_CALL, "no_coverage"
+    if not set(filters) - {"germline"}:
+        return DETECTED, ",".join(filters) or "."
+    against = tuple(name for name in filters if n_alt > 0)
+    if against and ("not_significant" not in filters or not n_alt / depth <= lod95):
+        return NO_CALL, ",".join(against)
+    if not lod95 <= params.claimed_lod:
+        return NO_CALL, "lod_above_claim"
+    if set(against) - _WEAK and "not_significant" not in filters:
+        return NO_CALL, ",".join(against)
+    return NOT_DETECTED, "."
