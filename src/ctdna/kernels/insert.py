@@ -55,7 +55,8 @@ def _overlap_score(first: Words, second: Words, n: NDArray[np.int64], shift: Int
     """
     at = max(np.int64(0), np.int64(-shift))
     end = min(n[0], n[1] - shift)
-    allowed = np.int64(limits[1] * (end - at))
+    fewest, rate = limits[0], limits[1]
+    allowed = np.int64(rate * (end - at))
     n_compared, n_different = np.int64(0), np.int64(0)
     while at < end:
         both = first[1, at] & second[1, at + shift]
@@ -67,7 +68,7 @@ def _overlap_score(first: Words, second: Words, n: NDArray[np.int64], shift: Int
             return np.int64(-1)
         n_compared += _n_pairs(both)
         at += WORD_BASES
-    if n_compared < limits[0] or n_different > limits[1] * n_compared:
+    if n_compared < fewest or n_different > rate * n_compared:
         return np.int64(-1)
     return n_compared - 4 * n_different
 
@@ -119,10 +120,10 @@ def inserts_by_overlap(
 @kernel
 def _adapter_at(read: Bytes, start: Int, adapter: Bytes, limits: NDArray[np.float64]) -> Int:
     """Return where the adapter begins in a read, at `start` or later; -1 where it does not."""
-    fewest = np.int64(limits[0])
+    fewest, rate = np.int64(limits[0]), limits[1]
     for at in range(start, len(read) - fewest + 1):
         n = min(np.int64(len(adapter)), np.int64(len(read) - at))
-        allowed = np.int64(limits[1] * n) if n >= 2 * fewest else np.int64(0)
+        allowed = np.int64(rate * n) if n >= 2 * fewest else np.int64(0)
         n_different = np.int64(0)
         for k in range(n):
             if read[at + k] != adapter[k]:
