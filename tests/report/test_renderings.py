@@ -191,6 +191,18 @@ def test_controls_are_judged_by_what_they_must_show() -> None:
     assert "Consider testing tissue" not in blank
 
 
+def test_a_common_inherited_variant_is_no_finding_but_is_told() -> None:
+    result = builders.result()
+    (incidental,) = (item for item in result.findings if item.is_incidental)
+    assert not incidental.is_shown
+    view = compose(result, builders.reads(), "0" * 64, "en")
+    sections = {section.id: section.model_dump_json() for section in view.sections}
+    assert "p.(Gln787=)" in sections["seen"]
+    assert "Common in the population" in sections["seen"]
+    assert "p.(Gln787=)" not in sections["findings"] + sections["evidence"]
+    assert not [notice for notice in view.notices if "Gln787" in notice.text]
+
+
 def test_nothing_detected_is_said_with_its_limits_and_the_advice_to_test_tissue() -> None:
     loci = tuple(item for item in builders.loci() if item.state != "DETECTED")
     text = outline(html_of(builders.result(findings=(), hotspots=loci), "en")).text

@@ -147,6 +147,16 @@ class Finding(Frozen):
         """Return `contig:pos1:ref:alt`."""
         return f"{self.contig}:{self.pos1}:{self.ref}:{self.alt}"
 
+    @property
+    def is_incidental(self) -> bool:
+        """Return whether it is possibly germline and of tier IV: common, or without effect on the protein."""
+        return self.state == "possible_germline" and self.tier == "IV"
+
+    @property
+    def is_shown(self) -> bool:
+        """Return whether it stands in the table of findings, with its evidence."""
+        return self.state != "filtered" and not self.is_incidental
+
 
 class ReportableLocus(Frozen):
     """The three-state answer for one reportable allele of the kit."""

@@ -50,9 +50,10 @@ def _once(texts: list[Text]) -> list[Text]:
 
 
 def _origin_notices(findings: tuple[Finding, ...]) -> list[Notice]:
-    alert = [item for item in findings if item.germline_alert]
-    germline = [item for item in findings if item.state == "possible_germline" and not item.germline_alert]
-    chip = [item for item in findings if item.chip and item.state == "reported"]
+    shown = [item for item in findings if item.is_shown]
+    alert = [item for item in shown if item.germline_alert]
+    germline = [item for item in shown if item.state == "possible_germline" and not item.germline_alert]
+    chip = [item for item in shown if item.chip and item.state == "reported"]
     notices = []
     if alert:
         notices.append(Notice(id="germline_alert", level="alert", text=text("notice.germline", variants=_named(alert))))

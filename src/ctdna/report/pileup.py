@@ -12,7 +12,6 @@ FLANK = 20
 """Bases shown on each side of a variant."""
 MAX_ALT_ROWS = 24
 MAX_OTHER_ROWS = 8
-SHOWN_STATES = ("reported", "possible_germline", "withheld")
 _SKIPPED_FLAGS = 0x4 | 0x100 | 0x200 | 0x800
 
 
@@ -122,7 +121,7 @@ def view_of(finding: Finding, reads: Iterable[pysam.AlignedSegment], reference: 
 
 
 def read_views(sample_id: str, findings: tuple[Finding, ...], bam: Path, fasta: Path) -> Reads:
-    """Return the read views of every finding that is reported, possibly germline or withheld.
+    """Return the read views of every finding of the report's table.
 
     Raises:
         InputError: the BAM or the reference cannot be read, or they do not belong together.
@@ -138,7 +137,7 @@ def read_views(sample_id: str, findings: tuple[Finding, ...], bam: Path, fasta: 
             with pysam.FastaFile(str(fasta)) as sequences:
                 path = bam
                 for finding in findings:
-                    if finding.state in SHOWN_STATES:
+                    if finding.is_shown:
                         views.append(_fetch(finding, alignments, sequences, fasta))
     except (OSError, ValueError) as error:
         hint = "the file or its index is damaged, missing or of another reference: run the stage that writes it again"

@@ -5,9 +5,9 @@ from ctdna.report.charts import vaf_mark
 from ctdna.report.numbers import interval, percent, plain, small
 from ctdna.report.read_view import read_view
 from ctdna.report.texts import Language, code, words
-from ctdna.report.view import Cell, Column, Evidence, Paragraph, Section, Table, Tone
+from ctdna.report.view import Block, Cell, Column, Evidence, Paragraph, Section, Table, Tone
 
-SHOWN = ("reported", "possible_germline", "withheld")
+_ORDER = ("reported", "possible_germline", "withheld")
 SUPPORTS = "Supports"
 MAX_KNOWLEDGE = 2
 """Items in the table; the evidence section has them all."""
@@ -88,9 +88,14 @@ def _tier_tone(finding: Finding) -> Tone:
     return "strong" if (finding.tier or "").split("-")[0] in ("I", "II") else "mute"
 
 
+def _shown(result: Result) -> list[Finding]:
+    shown = [item for item in result.findings if item.is_shown]
+    return sorted(shown, key=lambda item: _ORDER.index(item.state))
+
+
 def findings_section(result: Result, language: Language) -> Section:
     """Return the findings: reported first, then possibly germline, then withheld."""
-    chosen = [item for state in SHOWN for item in result.findings if item.state == state]
+    chosen = _shown(result)
     title = words(language, "section.findings")
     if not chosen:
         lines = (words(language, "findings.none"),)
@@ -164,7 +169,7 @@ def _evidence(finding: Finding, reads: Reads | None, language: Language) -> Evid
 
 def evidence_section(result: Result, reads: Reads | None, language: Language) -> Section | None:
     """Return the evidence of each finding shown in the table; None without findings."""
-    chosen = [item for state in SHOWN for item in result.findings if item.state == state]
+    chosen = _shown(result)
     if not chosen:
         return None
     blocks = tuple(_evidence(item, reads, language) for item in chosen)
@@ -173,18 +178,34 @@ def evidence_section(result: Result, reads: Reads | None, language: Language) ->
 
 
 def seen_section(result: Result, language: Language) -> Section | None:
-    """Return the candidates that filters kept from the report, each with its reasons; None without any."""
-    chosen = [item for item in result.findings if item.state == "filtered"]
-    if not chosen:
+    """Return what is not reported: inherited variants without known meaning, and candidates that filters hold back."""
+    blocks: list[Block] = []
+    for caption, chosen in (
+        ("seen.incidental", [item for item in result.findings if item.is_incidental]),
+        ("seen.filtered", [item for item in result.findings if item.state == "filtered"]),
+    ):
+        if chosen:
+            blocks.append(_seen(chosen, words(language, caption), language))
+    if not blocks:
         return None
+    return Section(id="seen", title=words(language, "section.seen"), blocks=tuple(blocks))
+
+
+def _seen(chosen: list[Finding], caption: str, language: Language) -> Table:
     shares = {"variant": 3.4, "vaf": 2.2, "molecules": 1.6, "filters": 4.0}
     columns = tuple(Column(title=words(language, f"col.{name}"), share=share) for name, share in shares.items())
-    joint = "; " if language == "en" else "；"
     rows = []
     for item in chosen:
         span = f"{percent(item.vaf, language)} ({interval(item.vaf_low, item.vaf_high, language)})"
-        reasons = joint.join(code(language, "filter", name) for name in item.filters)
         counts = f"{plain(item.alt_molecules)} / {plain(item.depth)}"
-        rows.append((Cell(text=change_of(item)[0]), Cell(text=span), Cell(text=counts), Cell(text=reasons)))
-    table = Table(columns=columns, rows=tuple(rows), dense=True)
-    return Section(id="seen", title=words(language, "section.seen"), blocks=(table,))
+        why = Cell(text=_why(item, language))
+        rows.append((Cell(text=change_of(item)[0]), Cell(text=span), Cell(text=counts), why))
+    return Table(caption=caption, columns=columns, rows=tuple(rows), dense=True)
+
+
+def _why(finding: Finding, language: Language) -> str:
+    joint = "; " if language == "en" else "；"
+    reasons = joint.join(code(language, "filter", name) for name in finding.filters)
+    if finding.is_incidental and finding.tier_reason:
+        return f"{reasons}{joint}{_tier_reason(finding, language)}"
+    return reasons

@@ -51,7 +51,7 @@ def _rows(sample: Sample, result: Result | None, language: Language) -> list[tup
     if result is None:
         return [(*head, "not finished", "", "")]
     verdict = code(language, "status", result.verdict)
-    shown = [item for item in result.findings if item.state != "filtered"]
+    shown = [item for item in result.findings if item.is_shown]
     if not shown:
         return [(*head, verdict, _none_found(result), "")]
     first, *rest = (_found(item, language) for item in shown)

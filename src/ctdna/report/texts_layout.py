@@ -180,6 +180,11 @@ LAYOUT: dict[str, tuple[str, str]] = {
         "左侧颜色：分子类型。",
     ),
     "reads.missing": ("No molecules were stored for this finding.", "未保存该变异的分子数据。"),
+    "seen.incidental": (
+        "Possibly inherited, common or without effect on the protein",
+        "可能为遗传性，人群常见或不影响蛋白",
+    ),
+    "seen.filtered": ("Candidates held back by a filter", "被过滤的候选变异"),
     "evidence.hgvs": ("Name", "命名"),
     "evidence.tiers": ("Molecules, variant / reference", "分子（变异/参考）"),
     "evidence.strands": ("Strand of origin", "来源链"),
