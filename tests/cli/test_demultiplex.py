@@ -151,6 +151,11 @@ def test_bad_input(tmp_path: Path) -> None:
         _run(tmp_path / "none", "--output", output)
     with pytest.raises(InputError, match="cannot be read: No such file"):
         _run(path, "--output", output, "--sample-sheet", tmp_path / "none.csv")
+    with pytest.raises(InputError, match="--output: found the input folder itself"):
+        _run(path, "--output", path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"found neither a run folder .* nor FASTQ files"):
+        _run(tmp_path / "empty", "--output", output)
     (path / "RTAComplete.txt").unlink()
     with pytest.raises(InputError, match="the run is not complete"):
         _run(path, "--output", output)

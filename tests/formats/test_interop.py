@@ -1,10 +1,13 @@
 """InterOp records, against values packed by hand and against published summaries of real runs."""
 
+import contextlib
 import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ctdna.formats.interop import FILES, read_interop
 from ctdna.model.errors import InputError
@@ -100,6 +103,24 @@ def test_truncated(tmp_path: Path) -> None:
     (tmp_path / "QMetricsOut.bin").write_bytes(bytes([6, 18, 1, 3, 2]))
     with pytest.raises(InputError, match="truncated: found 5 bytes, expected 13"):
         read_interop(tmp_path)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(FILES),
+    st.integers(0, 8),
+    st.sampled_from([10, 15, 206, 38, 30, 12, 16, 18, 20]),
+    st.binary(max_size=80),
+)
+def test_any_bytes_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, name: str, version: int, size: int, rest: bytes
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "InterOp"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.bin").write_bytes(bytes([version, size]) + rest)
+    with contextlib.suppress(InputError):
+        assert isinstance(read_interop(folder).values(), dict)
+    (folder / f"{name}.bin").unlink()
 
 
 @pytest.mark.parametrize("run", ["C2MFAACXX", "H7H7RADXX", "A7LE0", "H7BATADXX"])

@@ -1,8 +1,11 @@
 """Sample sheets: what is accepted, and the line of every error."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ctdna.formats.sample_sheet import check_collisions, read_sample_sheet
 from ctdna.model.errors import InputError
@@ -172,6 +175,35 @@ def test_collisions_within_the_budget(tmp_path: Path) -> None:
         check_collisions(path, sheet, (1, 1))
     other = _read(tmp_path, text.replace("1,y,AATT,CCCC", "1,y,AATT,CGGG"))
     check_collisions(path, other, (1, 1))
+
+
+PIECES = st.sampled_from(
+    [
+        "[Data]",
+        "[Header]",
+        "[Ctdna_Data]",
+        "[Reads]",
+        "Sample_ID",
+        "index",
+        "Lane",
+        "S1",
+        "ACGT",
+        ",",
+        "\n",
+        '"',
+        "\0",
+        "1",
+    ]
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.one_of(PIECES, st.text(max_size=3)), max_size=30))
+def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, pieces: list[str]) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes("".join(pieces).encode("utf-8", "surrogatepass"))
+    with contextlib.suppress(InputError):
+        assert read_sample_sheet(path).samples
 
 
 def test_published_sheets(real_data: Path) -> None:

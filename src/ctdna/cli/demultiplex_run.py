@@ -17,7 +17,7 @@ from ctdna.formats.bgzf import BgzfWriter
 from ctdna.formats.documents import write_json
 from ctdna.formats.fastq_folder import is_fastq_folder
 from ctdna.formats.interop import read_interop
-from ctdna.formats.run_folder import RunFolder, open_run_folder
+from ctdna.formats.run_folder import RunFolder, open_run_folder, require_complete
 from ctdna.formats.sample_sheet import check_collisions, read_sample_sheet
 from ctdna.formats.tiles import lane_tiles, read_tile
 from ctdna.model.clusters import ClusterColumns, TileColumns
@@ -231,8 +231,13 @@ def demultiplex(request: Request) -> None:
     """
     if not request.run_folder.is_dir():
         raise InputError(request.run_folder, "", "found no folder of this name", "check the path of the run folder")
+    is_fastq = is_fastq_folder(request.run_folder)
+    if request.output.resolve() == request.run_folder.resolve():
+        raise InputError(request.output, "--output", "found the input folder itself", "choose another output folder")
+    if not is_fastq and request.read_structure is None:
+        require_complete(request.run_folder)
     loaded = load_sheet(request)
-    if is_fastq_folder(request.run_folder):
+    if is_fastq:
         make_folder(request.output)
         collect_fastq(request.run_folder, request.output, loaded[1] if loaded else None, request.threads, warn)
         return

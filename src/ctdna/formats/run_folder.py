@@ -53,6 +53,9 @@ def require_complete(path: Path) -> None:
     """
     if not path.is_dir():
         raise InputError(path, "", "found no folder of this name", "check the path of the run folder")
+    if _find(path, "RunInfo.xml") is None and not (path / "Data").is_dir():
+        what = "found neither a run folder (RunInfo.xml, Data) nor FASTQ files"
+        raise InputError(path, "", what, "give the run folder itself, or the folder that holds the FASTQ files")
     if completion_marker(path) is None:
         n_reads = len([*path.glob("RTARead*Complete.txt"), *path.glob("Basecalling_Netcopy_complete_Read*.txt")])
         so_far = f" ({n_reads} reads are marked as complete)" if n_reads else ""

@@ -182,25 +182,28 @@ def _limits(row: Placement, params: DemultiplexParams) -> list[int]:
     ]
 
 
+def _distances(table: NDArray[np.uint8], i_row: int) -> NDArray[np.int64]:
+    """Return the differing cycles between one barcode and each before it."""
+    before, this = table[:i_row], table[i_row]
+    differs: NDArray[np.int64] = ((before != this) & (before != ANY) & (this != ANY)).sum(axis=1)
+    return differs
+
+
 def _check_collisions(
     rows: tuple[Placement, ...], expected: tuple[NDArray[np.uint8], ...], limits: NDArray[np.int64]
 ) -> None:
-    for i_second in range(len(rows)):
-        for i_first in range(i_second):
-            distances, budgets = [], []
-            for i_index, table in enumerate(expected):
-                one, other = table[i_first], table[i_second]
-                distances.append(int(((one != other) & (one != ANY) & (other != ANY)).sum()))
-                budgets.append(int(limits[i_first, i_index] + limits[i_second, i_index]))
-            if all(distance <= budget for distance, budget in zip(distances, budgets, strict=True)):
-                first, second = rows[i_first], rows[i_second]
-                what = (
-                    f"barcodes of '{second.sample_id}' and '{first.sample_id}' (line {first.line}) differ in "
-                    f"{distances[0]}+{distances[1]} cycles; the mismatches allowed need more than "
-                    f"{budgets[0]} or {budgets[1]}"
-                )
-                hint = "allow fewer barcode mismatches, or change the barcodes"
-                raise InputError(None, f"sample sheet line {second.line}", what, hint)
+    for i_second, second in enumerate(rows):
+        distances = np.stack([_distances(table, i_second) for table in expected], axis=1)
+        budgets = limits[:i_second] + limits[i_second]
+        colliding = np.flatnonzero((distances <= budgets).all(axis=1))
+        if len(colliding):
+            first, found, allowed = rows[colliding[0]], distances[colliding[0]], budgets[colliding[0]]
+            what = (
+                f"barcodes of '{second.sample_id}' and '{first.sample_id}' (line {first.line}) differ in "
+                f"{found[0]}+{found[1]} cycles; the mismatches allowed need more than {allowed[0]} or {allowed[1]}"
+            )
+            hint = "allow fewer barcode mismatches, or change the barcodes"
+            raise InputError(None, f"sample sheet line {second.line}", what, hint)
 
 
 def _lane_plan(
