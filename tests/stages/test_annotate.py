@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ctdna.formats.fasta import Reference
 from ctdna.kit.contents import KitContents, read_contents
@@ -16,7 +18,7 @@ from ctdna.model.annotation import Allele, Annotation, CommonSnp, ContigPlace, K
 from ctdna.model.errors import InputError
 from ctdna.model.params.annotate import AnnotateParams
 from ctdna.stages.annotate import Annotator, Candidate, Sources, annotate
-from ctdna.stages.annotation.change import Change, trimmed
+from ctdna.stages.annotation.change import Change, hgvs_g, shifted, trimmed
 from ctdna.stages.annotation.effect import effect
 from ctdna.stages.annotation.genome import Genome
 from ctdna.stages.annotation.knowledge import KnowledgeIndex, matcher, one_letter
@@ -225,6 +227,27 @@ def test_names_by_hand_on_both_strands(strand: int, row: tuple[int, str, str, st
     assert genome.bases("c", at, at + len(ref)) == ref if ref else True
     found = effect(Change("c", at, at + len(ref), ref, alt), mapped, genome, 8)
     assert (found.hgvs_c, found.hgvs_p, found.terms[0]) == (hgvs_c, hgvs_p, term)
+
+
+@given(st.text("ACGT", min_size=30, max_size=30), st.integers(8, 20), st.text("ACGT", max_size=4), st.integers(0, 4))
+@settings(max_examples=200, deadline=None)
+def test_a_change_moves_without_changing_and_is_named_alike_however_it_is_written(
+    bases: str, at: int, alt: str, n_ref: int
+) -> None:
+    genome = Genome(lambda contig, start0, end0: bases[start0:end0], (ContigPlace("c", len(bases), "", "c", 0),))
+    ref = bases[at : at + n_ref]
+    result = bases[:at] + alt + bases[at + n_ref :]
+    plain = trimmed(Allele("c", at, ref, alt))
+    before, behind = bases[at - 3 : at], bases[at + n_ref : at + n_ref + 2]
+    padded = trimmed(Allele("c", at - 3, before + ref + behind, before + alt + behind))
+    for change in (plain, padded):
+        for to_right in (True, False):
+            moved = shifted(change, genome, to_right)
+            assert bases[moved.start0 : moved.end0] == moved.ref
+            assert bases[: moved.start0] + moved.alt + bases[moved.end0 :] == result
+        if plain.is_shiftable and plain.ref != plain.alt:
+            assert shifted(change, genome, True) == shifted(plain, genome, True)
+            assert hgvs_g(change, genome) == hgvs_g(plain, genome)
 
 
 def item(variant: str = "p.A2T", **values: str) -> KnowledgeItem:

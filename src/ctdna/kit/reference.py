@@ -256,4 +256,4 @@ def stored_references(store: Path | None = None) -> list[StoredReference]:
         InputError: a `reference.json` is damaged.
     """
     root = store or store_root()
-    return [read_json(path, StoredReference) for path in sorted(root.glob(f"*/{DESCRIPTION}"))]
+    return [read_json(path, StoredReference) for path in sorted(root.glob(f"[!.]*/{DESCRIPTION}"))]
