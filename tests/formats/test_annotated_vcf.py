@@ -106,3 +106,12 @@ def test_a_vcf_that_is_cut_off_is_refused(tmp_path: Path) -> None:
         cut.write_bytes(content[:size])
         with pytest.raises(InputError, match=re.escape(str(cut))):
             read_sites(cut)
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    sites = read_sites(vcf(tmp_path, HEADER + ROW))
+    with pytest.raises(InputError, match="the folder does not exist; make the folder first"):
+        write_annotated(tmp_path / "absent" / "o.vcf.gz", sites, [ANNOTATION])
+    (tmp_path / "o.vcf.gz").mkdir()
+    with pytest.raises(InputError, match="found a folder, a file is to be written"):
+        write_annotated(tmp_path / "o.vcf.gz", sites, [ANNOTATION])

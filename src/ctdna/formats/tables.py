@@ -33,6 +33,7 @@ def write_indexed(path: Path, lines: Iterable[str], preset: str) -> None:
         InputError: the file cannot be written.
     """
     with atomic_path(path) as temporary:
+        temporary.touch()  # BGZFile crashes where it cannot open the file
         with pysam.BGZFile(str(temporary), "wb", None) as stream:
             for line in lines:
                 stream.write(line.encode() + b"\n")
