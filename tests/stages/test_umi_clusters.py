@@ -98,3 +98,34 @@ def test_messages() -> None:
     with pytest.raises(InputError, match=r"UMI AC\+T: allowed are A, C, G, T and one dash"):
         cluster_texts([("AC+T", 1)], "edit", 1)
     assert cluster_texts([], "edit", 1) == {}
+
+
+def test_a_hundred_thousand_umis_at_one_place_come_apart_into_the_planted_ones() -> None:
+    dice = np.random.default_rng(3)
+    n, n_errors = 20_000, 5
+    true = dice.integers(0, 4, (n, 24))
+    read = np.repeat(true, n_errors + 1, axis=0)
+    is_error = np.arange(len(read)) % (n_errors + 1) > 0
+    rows = np.flatnonzero(is_error)
+    at = dice.integers(0, 24, len(rows))
+    read[rows, at] = (read[rows, at] + dice.integers(1, 4, len(rows))) % 4
+    weights = 4 ** np.arange(11, -1, -1, dtype=np.int64)
+    first, second = read[:, :12] @ weights, read[:, 12:] @ weights
+    counts = np.where(is_error, 1, 3).astype(np.int64)
+    origin = np.repeat(np.arange(n), n_errors + 1)
+    _, distinct = np.unique(np.stack((first, second)), axis=1, return_index=True)
+    order = distinct[np.lexsort((second[distinct], first[distinct], -counts[distinct]))]
+    shape = np.full(len(order), 12 * 64 + 12 + 4096, dtype=np.int32)
+    offsets = np.array([0, len(order)], dtype=np.int64)
+    root = cluster_umis(
+        np.ascontiguousarray(first[order]),
+        np.ascontiguousarray(second[order]),
+        shape,
+        counts[order],
+        offsets,
+        1,
+        ADJACENCY,
+    )
+    assert len(order) > 110_000
+    assert np.array_equal(origin[order][root], origin[order])
+    assert (root == np.arange(len(root))).sum() == n
