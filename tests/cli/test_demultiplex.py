@@ -392,6 +392,20 @@ def test_more_files_than_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> N
         allow_open_files(300)
 
 
+def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _folder(tmp_path)
+    listing = Path.iterdir
+
+    def refuse(folder: Path) -> object:
+        if folder.name == "L002":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listing(folder)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(InputError, match=r"BaseCalls/L002: cannot be read: Permission denied; check the rights"):
+        _run(path, "--output", tmp_path / "out")
+
+
 def test_existing_output_is_replaced_whole(tmp_path: Path) -> None:
     path = _folder(tmp_path)
     _run(path, "--output", tmp_path / "out")

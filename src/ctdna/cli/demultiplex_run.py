@@ -223,12 +223,7 @@ def _decode(request: Request, sheet_path: Path, sheet: SampleSheet) -> None:
     write_json(request.output / "demultiplex.json", metrics)
 
 
-def demultiplex(request: Request) -> None:
-    """Do what the command line asks for.
-
-    Raises:
-        InputError: any input is wrong; nothing is left under a final name but what was whole before.
-    """
+def _demultiplex(request: Request) -> None:
     if not request.run_folder.is_dir():
         raise InputError(request.run_folder, "", "found no folder of this name", "check the path of the run folder")
     is_fastq = is_fastq_folder(request.run_folder)
@@ -250,3 +245,18 @@ def demultiplex(request: Request) -> None:
         convert(request, *loaded)
         return
     _decode(request, *loaded)
+
+
+def demultiplex(request: Request) -> None:
+    """Do what the command line asks for.
+
+    Raises:
+        InputError: any input is wrong or cannot be read; no FASTQ file of this run is left.
+        ProgramError: BCL Convert is missing or failed.
+    """
+    try:
+        _demultiplex(request)
+    except OSError as error:
+        path = error.filename or request.run_folder
+        hint = "check the rights to read and whether the disk is there"
+        raise InputError(path, "", f"cannot be read: {error.strerror or error}", hint) from error
