@@ -3,15 +3,12 @@
 import json
 from pathlib import Path
 
-import click
 import pysam
 import pytest
 from click.testing import CliRunner
 
-from ctdna.cli import options
 from ctdna.cli.group import command, histogram_text
 from ctdna.model.errors import InputError
-from ctdna.model.params.group import GroupParams
 from tests.builders import Read, write_bam
 
 pytestmark = pytest.mark.timeout(60)
@@ -93,24 +90,6 @@ def test_truncated_input_is_one_error_and_no_output(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cut\.bam"):
         run("--input", tmp_path / "cut.bam", "--output", tmp_path / "out.bam", "--strategy", "edit")
     assert not (tmp_path / "out.bam").exists()
-
-
-def test_options_that_contradict_the_kit_are_refused() -> None:
-    settings = GroupParams(strategy="paired", edits=1, min_mapq=20, min_umi_length=None, allow_inter_contig=True)
-    options.check_against_kit("demo@1.0.0", settings, {"strategy": "paired", "min_mapq": 20})
-    with pytest.raises(InputError, match=r"--min-mapq: found 1, but kit demo@1\.0\.0 sets 20; leave the option out"):
-        options.check_against_kit("demo@1.0.0", settings, {"min_mapq": 1})
-
-
-def test_only_written_options_count_as_given() -> None:
-    @click.command()
-    @click.option("--a", default=1)
-    @click.option("--b", default=2)
-    @click.pass_context
-    def some(ctx: click.Context, /, a: int, b: int) -> None:
-        click.echo(repr(options.given(ctx, "a", "b")))
-
-    assert CliRunner().invoke(some, ["--b", "2"]).output == "{'b': 2}\n"
 
 
 def test_histogram_of_nothing() -> None:

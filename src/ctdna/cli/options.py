@@ -51,7 +51,8 @@ class ManyValues(click.Command):
         current: str | None = None
         for at, arg in enumerate(args):
             if arg.startswith("-") and len(arg) > 1:
-                current = arg if arg in repeatable else None
+                name = arg.split("=")[0]
+                current = name if name in repeatable else None
             elif current is not None and args[at - 1] != current:
                 spread.append(current)
             spread.append(arg)

@@ -1,0 +1,52 @@
+"""What the commands share: several values in a row, what was given, the kit's word, the file's name in an error."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ctdna.cli import options
+from ctdna.model.errors import DefinitionError, InputError
+from ctdna.model.params.group import GroupParams
+
+
+@click.command(cls=options.ManyValues)
+@click.argument("rest", nargs=-1)
+@click.option("--many", "-m", multiple=True)
+@click.option("--one", default=1)
+@click.option("--flag", is_flag=True)
+@click.pass_context
+def some(ctx: click.Context, /, rest: tuple[str, ...], many: tuple[str, ...], one: int, flag: bool) -> None:
+    click.echo(repr((rest, many, one, flag, options.given(ctx, "many", "one"))))
+
+
+@pytest.mark.parametrize(
+    ("args", "shown"),
+    [
+        (
+            ["--many", "a", "+T", "-", "--one", "2"],
+            ((), ("a", "+T", "-"), 2, False, {"many": ("a", "+T", "-"), "one": 2}),
+        ),
+        (["--many=a", "b", "--flag"], ((), ("a", "b"), 1, True, {"many": ("a", "b")})),
+        (["-m", "a", "-m", "b", "c"], ((), ("a", "b", "c"), 1, False, {"many": ("a", "b", "c")})),
+        (["x", "--one", "1", "y"], (("x", "y"), (), 1, False, {"one": 1})),
+        ([], ((), (), 1, False, {})),
+    ],
+)
+def test_values_in_a_row_and_what_was_given(args: list[str], shown: tuple[object, ...]) -> None:
+    assert CliRunner().invoke(some, args).output == repr(shown) + "\n"
+
+
+def test_options_that_contradict_the_kit_are_refused() -> None:
+    settings = GroupParams(strategy="paired", edits=1, min_mapq=20, min_umi_length=None, allow_inter_contig=True)
+    options.check_against_kit("demo@1.0.0", settings, {"strategy": "paired", "min_mapq": 20})
+    with pytest.raises(InputError, match=r"--min-mapq: found 1, but kit demo@1\.0\.0 sets 20; leave the option out"):
+        options.check_against_kit("demo@1.0.0", settings, {"min_mapq": 1})
+
+
+def test_an_error_gets_its_file_once() -> None:
+    with pytest.raises(InputError, match=r"^a\.bam: read r: no UMI; extract it$"), options.located(Path("a.bam")):
+        raise InputError(None, "read r", "no UMI", "extract it")
+    with pytest.raises(DefinitionError, match=r"^b\.yaml: x: wrong$"), options.located(Path("a.bam")):
+        raise DefinitionError("b.yaml", "x", "wrong", "")
