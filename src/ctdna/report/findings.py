@@ -1,6 +1,7 @@
 """A record of the annotated VCF as a finding of the result."""
 
-from typing import Any, get_args
+from typing import get_args
+from urllib.parse import unquote
 
 from ctdna.model.errors import InputError
 from ctdna.model.params.qc import VariantClass
@@ -8,31 +9,59 @@ from ctdna.model.result import TIERS, Finding, FindingState, KnowledgeItem, Stra
 from ctdna.report.sources import VariantRow
 
 _TIER_FIELDS: tuple[tuple[Tier, str], ...] = tuple(zip(TIERS, ("MD", "MS3", "MS2", "MS1"), strict=True))
+_WORDS = {
+    "genome_pos": "GENOME_POS",
+    "gene": "GENE",
+    "transcript": "TRANSCRIPT",
+    "exon": "EXON",
+    "hgvs_g": "HGVSG",
+    "hgvs_c": "HGVSC",
+    "hgvs_p": "HGVSP",
+    "target": "TARGET",
+    "tier": "TIER",
+    "tier_rule": "TIER_RULE",
+    "tier_reason": "TIER_REASON",
+}
+_FIGURES = {"p_value": "PV", "q_value": "QV", "background": "BG", "lob": "LOB", "lod95": "LOD95"}
 
 
-def _words(value: Any) -> str | None:
-    if value is None or value == "" or value == ".":
-        return None
-    return ", ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
+def _wrong(row: VariantRow, what: str, hint: str) -> InputError:
+    return InputError("annotated VCF", f"{row.contig}:{row.pos1} {row.ref}>{row.alt}", what, hint)
 
 
-def _terms(value: Any) -> str | None:
-    text = _words(value)
-    return None if text is None else text.replace(", ", "&")
+def _items(row: VariantRow, name: str) -> list[str]:
+    text = row.info.get(name, "")
+    return [unquote(item) for item in text.split(",") if item not in ("", ".")]
 
 
-def _float(value: Any) -> float | None:
-    if isinstance(value, tuple):
-        value = value[0] if value else None
-    return None if value is None else float(value)
+def _words(row: VariantRow, name: str) -> str | None:
+    text = row.info.get(name, "")
+    return None if text in ("", ".") else unquote(text)
 
 
-def _needed(row: VariantRow, name: str) -> Any:
-    value = row.counts.get(name)
-    if value is None or (isinstance(value, tuple) and None in value):
-        where = f"{row.contig}:{row.pos1} {row.ref}>{row.alt}"
-        raise InputError("annotated VCF", where, f"FORMAT/{name} is missing", "call the sample again")
-    return value
+def _figure(row: VariantRow, name: str) -> float | None:
+    text = row.info.get(name, ".")
+    try:
+        return None if text in ("", ".") else float(text)
+    except ValueError:
+        raise _wrong(row, f"INFO/{name} is `{text}`, expected a number", "call the sample again") from None
+
+
+def _numbers(row: VariantRow, name: str, n: int) -> list[float]:
+    """Return the n numbers of a FORMAT field that must be there."""
+    parts = row.counts.get(name, ".").split(",")
+    try:
+        numbers = [float(part) for part in parts]
+    except ValueError:
+        numbers = []
+    if len(numbers) != n:
+        found = row.counts.get(name, "missing")
+        raise _wrong(row, f"FORMAT/{name} is {found}, expected {n} numbers", "call the sample again")
+    return numbers
+
+
+def _whole(row: VariantRow, name: str, n: int) -> list[int]:
+    return [int(number) for number in _numbers(row, name, n)]
 
 
 def _class(row: VariantRow) -> VariantClass:
@@ -40,9 +69,8 @@ def _class(row: VariantRow) -> VariantClass:
         if row.info.get("VC") == name:
             found: VariantClass = name
             return found
-    where = f"{row.contig}:{row.pos1} {row.ref}>{row.alt}"
     allowed = f"allowed: {', '.join(get_args(VariantClass))}"
-    raise InputError("annotated VCF", where, f"INFO/VC is {row.info.get('VC', 'missing')}", allowed)
+    raise _wrong(row, f"INFO/VC is {row.info.get('VC', 'missing')}", allowed)
 
 
 def _state(row: VariantRow, variant_class: VariantClass, failed: frozenset[VariantClass]) -> FindingState:
@@ -54,28 +82,25 @@ def _state(row: VariantRow, variant_class: VariantClass, failed: frozenset[Varia
 
 
 def _knowledge(row: VariantRow, known: dict[str, KnowledgeItem]) -> tuple[KnowledgeItem, ...]:
-    ids = (_words(row.info.get("KNOWLEDGE")) or "").replace(",", " ").split()
-    missing = [name for name in ids if name not in known]
-    if missing:
-        where = f"{row.contig}:{row.pos1} {row.ref}>{row.alt}"
-        what = f"names the knowledge item {missing[0]}, which the kit does not hold"
-        raise InputError("annotated VCF", where, what, "annotate the sample again with this kit")
+    ids = _items(row, "KNOWLEDGE")
+    for name in ids:
+        if name not in known:
+            what = f"names the knowledge item {name}, which the kit does not hold"
+            raise _wrong(row, what, "annotate the sample again with this kit")
     return tuple(known[name] for name in ids)
 
 
-def _strands(row: VariantRow) -> StrandCount | None:
-    counts = row.counts.get("SB")
-    if counts is None or None in counts:
-        return None
-    names = ("ref_top", "ref_bottom", "alt_top", "alt_bottom")
-    return StrandCount(**dict(zip(names, counts, strict=True)))
+def _strands(row: VariantRow) -> StrandCount:
+    ref_top, ref_bottom, alt_top, alt_bottom = _whole(row, "SB", 4)
+    return StrandCount(ref_top=ref_top, ref_bottom=ref_bottom, alt_top=alt_top, alt_bottom=alt_bottom)
 
 
-def finding_of(
-    row: VariantRow,
-    failed: frozenset[VariantClass],
-    knowledge: dict[str, KnowledgeItem],
-) -> Finding:
+def _tier_counts(row: VariantRow) -> tuple[TierCount, ...]:
+    pairs = [(tier, _whole(row, name, 2)) for tier, name in _TIER_FIELDS]
+    return tuple(TierCount(tier=tier, ref=ref, alt=alt) for tier, (ref, alt) in pairs)
+
+
+def finding_of(row: VariantRow, failed: frozenset[VariantClass], knowledge: dict[str, KnowledgeItem]) -> Finding:
     """Return the finding of one record.
 
     Its state: `filtered` with any filter but germline; `withheld` where its class failed QC; `possible_germline` with
@@ -86,10 +111,8 @@ def finding_of(
     """
     variant_class = _class(row)
     state = _state(row, variant_class, failed)
-    ref_molecules, alt_molecules = _needed(row, "AD")
-    low, high = _needed(row, "AFCI")
-    tiers = [(tier, row.counts.get(name)) for tier, name in _TIER_FIELDS]
-    info = row.info
+    ref_molecules, alt_molecules = _whole(row, "AD", 2)
+    low, high = _numbers(row, "AFCI", 2)
     return Finding.model_validate(
         {
             "state": state,
@@ -97,36 +120,22 @@ def finding_of(
             "pos1": row.pos1,
             "ref": row.ref,
             "alt": row.alt,
-            "genome_pos": _words(info.get("GENOME_POS")),
-            "gene": _words(info.get("GENE")),
-            "transcript": _words(info.get("TRANSCRIPT")),
-            "exon": _words(info.get("EXON")),
-            "hgvs_g": _words(info.get("HGVSG")),
-            "hgvs_c": _words(info.get("HGVSC")),
-            "hgvs_p": _words(info.get("HGVSP")),
-            "consequence": _terms(info.get("CONSEQUENCE")),
+            **{field: _words(row, name) for field, name in _WORDS.items()},
+            **{field: _figure(row, name) for field, name in _FIGURES.items()},
+            "consequence": "&".join(_items(row, "CONSEQUENCE")) or None,
             "variant_class": variant_class,
-            "target": _words(info.get("TARGET")),
-            "hotspot": bool(info.get("HOTSPOT", False)),
-            "vaf": _float(_needed(row, "AF")),
-            "vaf_low": float(low),
-            "vaf_high": float(high),
-            "depth": _needed(row, "DP"),
+            "hotspot": "HOTSPOT" in row.info,
+            "vaf": _numbers(row, "AF", 1)[0],
+            "vaf_low": low,
+            "vaf_high": high,
+            "depth": _whole(row, "DP", 1)[0],
             "ref_molecules": ref_molecules,
             "alt_molecules": alt_molecules,
-            "tiers": tuple(TierCount(tier=tier, ref=pair[0], alt=pair[1]) for tier, pair in tiers if pair),
+            "tiers": _tier_counts(row),
             "strands": _strands(row),
-            "p_value": _float(info.get("PV")),
-            "q_value": _float(info.get("QV")),
-            "background": _float(info.get("BG")),
-            "lob": _float(info.get("LOB")),
-            "lod95": _float(info.get("LOD95")),
             "filters": row.filters,
-            "tier": _words(info.get("TIER")),
-            "tier_rule": _words(info.get("TIER_RULE")),
-            "tier_reason": _words(info.get("TIER_REASON")),
             "knowledge": _knowledge(row, knowledge),
-            "chip": bool(info.get("CHIP", False)),
-            "germline_alert": state == "possible_germline" and bool(info.get("GERMLINE_ALERT", False)),
+            "chip": "CHIP" in row.info,
+            "germline_alert": state == "possible_germline" and "GERMLINE_ALERT" in row.info,
         }
     )

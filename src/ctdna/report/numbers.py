@@ -4,7 +4,7 @@ from ctdna.report.texts import Language
 
 
 def percent(value: float | None, language: Language) -> str:
-    """Return a fraction in per cent: two decimals from 1 % on, one from 10 % on, two significant digits below 1 %.
+    """Return a fraction in per cent: one decimal from 10 % on, two from 0.1 % on, two significant digits below.
 
     A missing value is a dash.
     """
@@ -15,7 +15,7 @@ def percent(value: float | None, language: Language) -> str:
         body = "100"
     elif share >= 10:
         body = f"{share:.1f}"
-    elif share >= 0.995:
+    elif share >= 0.0995:
         body = f"{share:.2f}"
     elif share == 0:
         body = "0"

@@ -1,6 +1,6 @@
 """Findings: the table on the first page, the evidence of each, and what was seen but not reported."""
 
-from ctdna.model.result import Finding, KnowledgeItem, Reads, Result
+from ctdna.model.result import Finding, KnowledgeItem, Reads, ReadView, Result
 from ctdna.report.charts import vaf_mark
 from ctdna.report.numbers import interval, percent, plain, small
 from ctdna.report.read_view import read_view
@@ -153,6 +153,14 @@ def _pairs(finding: Finding, language: Language) -> tuple[tuple[str, str], ...]:
     return tuple((words(language, key), value) for key, value in pairs)
 
 
+def _reads_note(finding: Finding, view: ReadView | None, language: Language) -> str:
+    if view is None:
+        return words(language, "reads.missing")
+    if view.n_alt == finding.alt_molecules:
+        return ""
+    return words(language, "reads.differs", n=plain(finding.alt_molecules))
+
+
 def _evidence(finding: Finding, reads: Reads | None, language: Language) -> Evidence:
     head, second = change_of(finding)
     view = next((item for item in reads.views if item.key == finding.key), None) if reads else None
@@ -163,7 +171,7 @@ def _evidence(finding: Finding, reads: Reads | None, language: Language) -> Evid
         chips=tuple(_flags(finding, language)),
         pairs=_pairs(finding, language),
         svg=read_view(view, language) if view else "",
-        note="" if view else words(language, "reads.missing"),
+        note=_reads_note(finding, view, language),
     )
 
 

@@ -180,6 +180,11 @@ LAYOUT: dict[str, tuple[str, str]] = {
         "左侧颜色：分子类型。",
     ),
     "reads.missing": ("No molecules were stored for this finding.", "未保存该变异的分子数据。"),
+    "reads.differs": (
+        "The caller compares every molecule with both alleles and counts {n}; where the aligner clipped or shifted a "
+        "molecule, the drawing does not show its variant.",
+        "判定程序将每个分子与两种等位序列逐一比较，计为 {n} 个；比对时被剪切或移位的分子，图中不显示其变异。",
+    ),
     "seen.incidental": (
         "Possibly inherited, common or without effect on the protein",
         "可能为遗传性，人群常见或不影响蛋白",
