@@ -126,4 +126,6 @@ def test_reads_shorter_than_the_umi_are_counted(tmp_path: Path) -> None:
         "--metrics", tmp_path / "m.json")  # fmt: skip
     metrics = json.loads((tmp_path / "m.json").read_text())
     assert (metrics["n_in"], metrics["n_out"]) == (3, 1)
-    assert metrics["rejected"] == {"n_in_umi": 0, "no_template": 1, "too_short": 1, "umi_not_in_list": 0}
+    assert metrics["rejected"] == {
+        "n_in_umi": 0, "no_template": 1, "not_pf": 0, "too_short": 1, "umi_not_in_list": 0,
+    }  # fmt: skip

@@ -210,6 +210,15 @@ def test_qualities_follow_their_bases() -> None:
     assert out.quals.tolist() == [31, 32, 93]
 
 
+def test_reads_that_do_not_pass_the_filter_are_counted() -> None:
+    one, two = (columns([(f"r{i}", "ACGTACGT") for i in range(3)]) for _ in (0, 1))
+    comments = np.frombuffer(b"1:N:0:ACGT1:Y:0:ACGT1:Yes:ACGT", dtype=np.uint8).copy()
+    marked = FastqColumns(*one[:2], comments, *one[3:])
+    out, tally = extract((marked, two), plan(params("2M+T", "+T"), None))
+    assert [name for name, _, _ in texts(out[0])] == ["r0", "r2"]
+    assert tally.rejected == Counter(not_pf=1)
+
+
 @pytest.mark.parametrize(
     ("structures", "fixed", "message"),
     [

@@ -79,6 +79,17 @@ def divide(bases: Bytes, quals: Bytes, offsets: Offsets, segments: Segments, tot
 
 
 @kernel
+def fails_filter(texts: Bytes, offsets: Offsets) -> NDArray[np.bool_]:
+    """Return which reads the sequencer marks as not passing its filter: comments such as `1:Y:0:ACGT`."""
+    out = np.zeros(len(offsets) - 1, dtype=np.bool_)
+    for i in range(len(out)):
+        at = offsets[i]
+        if offsets[i + 1] - at >= 4:
+            out[i] = 49 <= texts[at] <= 57 and texts[at + 1] == 58 and texts[at + 2] == 89 and texts[at + 3] == 58
+    return out
+
+
+@kernel
 def holds_n(umis: Bytes, offsets: Offsets) -> NDArray[np.bool_]:
     """Return which UMIs hold an N."""
     out = np.zeros(len(offsets) - 1, dtype=np.bool_)
@@ -217,6 +228,7 @@ def warm() -> None:
     segments = np.array([[UMI, 2], [TEMPLATE, -1]], dtype=np.int64)
     found = divide(bases, bases, offsets, segments, np.array([2, 2, TEMPLATE], dtype=np.int64))
     whole, places = np.ones(1, dtype=np.bool_), found.template_at
+    fails_filter(bases, offsets)
     holds_n(found.umis, found.umi_offsets)
     replace_umis(found.umis, found.umi_offsets, bases[:2].reshape(1, 2).copy(), np.zeros(1, dtype=np.int32))
     keep = np.zeros(1, dtype=np.int64)

@@ -13,6 +13,7 @@ from ctdna.kernels.extract import (
     Divided,
     comments,
     divide,
+    fails_filter,
     holds_n,
     join_halves,
     replace_umis,
@@ -26,7 +27,7 @@ from ctdna.model.params.extract import ExtractParams
 from ctdna.model.umi import ReadStructure, parse_read_structure
 from ctdna.stages.umi_correct import FixedUmis, correct_umis, correction_table
 
-REASONS = ("too_short", "n_in_umi", "umi_not_in_list", "no_template")
+REASONS = ("not_pf", "too_short", "n_in_umi", "umi_not_in_list", "no_template")
 COUNTS = ("reads_trimmed", "bases_trimmed", "inserts_by_overlap", "inserts_by_adapter", "umis_corrected")
 _HEADS = np.frombuffer(b"RX:Z:QX:Z:OX:Z:", dtype=np.uint8).copy()
 _NONE = np.empty(0, dtype=np.uint8)
@@ -229,6 +230,8 @@ def extract(reads: tuple[FastqColumns, ...], setup: Plan) -> tuple[tuple[FastqCo
     inserts, found = _find_inserts(reads, divided, is_whole, setup)
     reason = umis.reasons.copy()
     reason[np.logical_or.reduce([part.status == TOO_SHORT for part in divided])] = 1 + REASONS.index("too_short")
+    not_pf = np.logical_or.reduce([fails_filter(some.comments, some.comment_offsets) for some in reads])
+    reason[not_pf] = 1 + REASONS.index("not_pf")
     templates = []
     counts = tally.counts + found
     for part in divided:
