@@ -145,6 +145,11 @@ def test_unknown_columns_of_illumina_warn(tmp_path: Path) -> None:
         (V2.replace("P-1,Pat", "NTC,Pat"), r"line 18: found Sample_ID 'NTC' again \(first on line 17\)"),
         (V2.replace("Patient", "blood"), r"line 18: found Sample_Type 'blood', allowed are patient, positive_control"),
         (V2.replace("2026-01-31", "31.1.26"), r"line 18: found drawn_at '31.1.26'; allowed is a date"),
+        (
+            V2.replace("Sample_ID,Sample_Type", "Sample_Type,Stage"),
+            r"line 16: found no column Sample_ID in \[Ctdna_Data",
+        ),
+        (V2.replace("L01", "x" * 201), r"line 18: found kit_lot 'xxx.*allowed are up to 200 printable characters"),
         (V2.replace("4.5", "4,5"), r"line 18: found 9 cells, the section has 8 columns"),
         (V2.replace("4.5", "much"), r"line 18: found plasma_ml 'much'; allowed is a number with a decimal point"),
         (V2.replace(",f,", ",w,"), r"line 18: found sex 'w'; allowed are F and M"),

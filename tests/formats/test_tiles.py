@@ -61,6 +61,16 @@ def test_every_encoding_gives_what_was_encoded(tmp_path: Path, kind: str, thread
         assert tile.y.tolist() == [1000 + 20 * i for i in range(len(calls))]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_tiles_without_clusters(tmp_path: Path, kind: str) -> None:
+    empty = Tile(np.zeros((0, 9), dtype=np.uint8), np.zeros(0, dtype=np.uint8))
+    nothing_passes = tile_of(["ACGTACGTA"], passing=[0])
+    tiles = {1101: empty, 1102: tile_of(["ACGTACGTA"]), 1103: nothing_passes, 1104: empty}
+    folder = open_run_folder(write_run_folder(tmp_path / "run", READS, {1: tiles}, kind))
+    counts = [read_tile(folder, folder.lanes[0], number).planes.shape[1] for number in sorted(tiles)]
+    assert counts == [0, 1, 1, 0]
+
+
 def _read_all(folder: RunFolder) -> None:
     for number in lane_tiles(folder, folder.lanes[0]):
         read_tile(folder, folder.lanes[0], number)
@@ -137,6 +147,15 @@ def test_missing_cycles(tmp_path: Path) -> None:
         open_run_folder(path)
 
 
+def test_tile_names_with_leading_zeros(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, "bcl")
+    for path in sorted(folder.path.rglob("s_1_1101.*")):
+        path.rename(path.with_name(path.name.replace("1101", "0012")))
+    folder = open_run_folder(folder.path)
+    assert lane_tiles(folder, folder.lanes[0]) == (12, 2103)
+    assert np.array_equal(read_tile(folder, folder.lanes[0], 12).planes.T, _tiles()[1101].calls)
+
+
 def test_missing_positions_may_be_ignored(tmp_path: Path) -> None:
     folder = _folder(tmp_path, "bcl")
     (folder.intensities / "L001" / "s_1_1101.locs").unlink()
@@ -179,6 +198,66 @@ def test_wrong_counts_and_headers(tmp_path: Path) -> None:
     header = cbcl.read_cbcl_header(path)
     with pytest.raises(InputError, match="tile 1101: "):
         cbcl.read_cbcl_calls(path, header, 1101, np.ones(5, dtype=np.uint8), np.zeros(5, dtype=np.uint8))
+
+
+def _cbcl(bins: tuple[int, ...], numbers: tuple[int, ...], n_header_error: int = 0) -> bytes:
+    records = b"".join(struct.pack("<IIII", number, 0, 0, 0) for number in numbers)
+    table = b"".join(struct.pack("<II", i, quality) for i, quality in enumerate(bins))
+    n_header = 12 + len(table) + 4 + len(records) + 1 + n_header_error
+    head = struct.pack("<HIBBI", 1, n_header, 2, 2, len(bins))
+    return head + table + struct.pack("<I", len(numbers)) + records + b"\0" + b"\0" * n_header_error
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (_cbcl((0, 12, 23, 64), (1101,)), "byte 8: found a quality bin of 64, at most 63"),
+        (_cbcl((0, 12), (1101, 1101)), "tile 1101: found a tile twice"),
+        (_cbcl((0, 12), (1101,), 3), "byte 2: found 52 bytes of header for 1 tiles"),
+        (b"\1\0", "truncated: found 2 bytes of header"),
+    ],
+)
+def test_wrong_cbcl_headers(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "a.cbcl"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        cbcl.read_cbcl_header(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.filter", b"\0\0", "truncated: found 2 bytes, expected at least 4"),
+        ("b.filter", bytes(8), "truncated: found 8 bytes, expected at least 12"),
+        ("a.locs", bytes(8), "truncated: found 8 bytes, expected at least 12"),
+        ("b.locs", struct.pack("<IfI", 2, 1.0, 0), "found locs version 2, allowed is 1"),
+        ("a.clocs", b"\1", "truncated: found 1 bytes, expected at least 5"),
+        ("b.clocs", b"\2\0\0\0\0", "found clocs version 2, allowed is 1"),
+        ("none.filter", None, "cannot be read: No such file"),
+    ],
+)
+def test_small_and_strange_files(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    reader = read_filter if path.suffix == ".filter" else read_positions
+    with pytest.raises(InputError, match=message):
+        reader(path)
+
+
+def test_counts_that_disagree(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, "bcl.bgzf")
+    lane = folder.lanes[0]
+    places = folder.intensities / "L001" / "s_1.locs"
+    places.write_bytes(encode_locs([(0.0, 0.0)] * 5))
+    with pytest.raises(InputError, match="lane 1, tile 2103: found 5 positions, the tile has 4 clusters"):
+        read_tile(folder, lane, 2103)
+    (lane.path / "s_1.filter").write_bytes(encode_filter(np.ones(6, dtype=np.uint8)))
+    with pytest.raises(InputError, match=r"s_1\.filter: found 6 clusters, s_1\.bci has 7"):
+        read_tile(folder, lane, 2103)
+    (lane.path / "s_1.bci").write_bytes(struct.pack("<IIII", 1101, 3, 1101, 4))
+    with pytest.raises(InputError, match=r"s_1\.bci: found a tile twice"):
+        lane_tiles(folder, lane)
 
 
 def test_filters_old_and_new(tmp_path: Path) -> None:

@@ -46,10 +46,11 @@ def tile_file(folder: Path, lane: int, tile: int) -> Path:
     Raises:
         InputError: there is none.
     """
-    for suffix in _SUFFIXES:
-        path = folder / f"s_{lane}_{tile}{suffix}"
-        if path.is_file():
-            return path
+    for name in dict.fromkeys((f"s_{lane}_{tile}", f"s_{lane}_{tile:04d}")):
+        for suffix in _SUFFIXES:
+            path = folder / (name + suffix)
+            if path.is_file():
+                return path
     what = f"found no s_{lane}_{tile}.bcl (nor .gz, .bgzf)"
     raise InputError(folder, "", what, COPY)
 
