@@ -232,7 +232,7 @@ def loci() -> tuple[ReportableLocus, ...]:
         locus("KRAS", "p.(Gln61His)", 183, "A", "C", "NOT_DETECTED", lod95=0.0013),
         locus("BRAF", "p.(Val600Glu)", 799, "T", "A", "NOT_DETECTED", lod95=0.0015),
         locus("PIK3CA", "p.(His1047Arg)", 140, "A", "G", "NOT_DETECTED", lod95=0.0022),
-        locus("PIK3CA", "p.(Glu545Lys)", 633, "G", "A", "NO_CALL", reason="low_depth", depth=212, lod95=0.021),
+        locus("PIK3CA", "p.(Glu545Lys)", 633, "G", "A", "NO_CALL", reason="lod_above_claim", depth=212, lod95=0.021),
         locus("TP53", "p.(Arg248Gln)", 742, "G", "A", "DETECTED", alt_molecules=11, depth=2702),
     )
 

@@ -232,7 +232,7 @@ def site(ref: str, alt: str, pos1: int = 25) -> Finding:
     return builders.finding(contig="c", pos1=pos1, ref=ref, alt=alt)
 
 
-def test_substitution_counts_molecules_once_and_mates_that_disagree_not_at_all() -> None:
+def test_molecules_count_once_and_those_without_an_answer_not_at_all() -> None:
     base = REFERENCE[24]
     alt = "A" if base != "A" else "C"
     with_alt = REFERENCE[20:24] + alt + REFERENCE[25:30]
@@ -244,6 +244,7 @@ def test_substitution_counts_molecules_once_and_mates_that_disagree_not_at_all()
         read("z", 20, "10M", with_alt, MI="3"),
         read("z", 20, "10M", plain_read, MI="3"),
         read("w", 26, "4M", REFERENCE[26:30], MI="4"),
+        read("n", 20, "10M", REFERENCE[20:24] + "N" + REFERENCE[25:30], MI="5"),
     ]
     view = view_of(site(base, alt), reads, REFERENCE, 0)
     assert (view.n_alt, view.n_other) == (1, 1)

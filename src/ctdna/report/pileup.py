@@ -63,11 +63,11 @@ def _lay(read: pysam.AlignedSegment, molecule: _Molecule, start0: int, pos0: int
 
 
 def _allele(molecule: _Molecule, first: int, n_bases: int) -> str | None:
-    """Return what the molecule shows from window base `first` on; None where it does not cover all of it."""
+    """Return what the molecule shows from window base `first` on; None where it does not know all of it."""
     shown = ""
     for at in range(first, first + n_bases):
         base = molecule.bases[at]
-        if base in " *":
+        if base in " *N":
             return None
         shown += ("" if base == "-" else base) + molecule.insertions.get(at, "")
     return shown
