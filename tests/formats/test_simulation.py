@@ -27,6 +27,7 @@ def test_shipped_designs_are_valid(name: str) -> None:
         ("TINY-P1", "TINY-PC", "a sample_id stands twice"),
         ("index: TGAACCTC", "index: TGAACC", "the samples' indexes differ in length"),
         ("samples:", "samples: [", "is not YAML"),
+        ("role: patient", "role: patient\n    role: normal", "key `role` stands twice"),
         ("subject: tiny-1", "subject: 2025-01-01", "put it in quotes"),
         (
             "subject: tiny-1",

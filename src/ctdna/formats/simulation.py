@@ -1,7 +1,7 @@
 """The simulator's files: design and reference in; FASTQ and truth out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,19 @@ _HEADER = (
 )
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key stands twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        """Return the mapping's values by key."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for (key_node, _), key in zip(node.value, keys, strict=True):
+            if keys.count(key) > 1:
+                line = key_node.start_mark.line + 1
+                raise yaml.constructor.ConstructorError(None, None, f"line {line}: key `{key}` stands twice")
+        return super().construct_mapping(node, deep)
+
+
 def read_design(path: Path) -> SimulateDesign:
     """Return the design in a YAML file.
 
@@ -32,7 +45,7 @@ def read_design(path: Path) -> SimulateDesign:
         InputError: the file cannot be read, is not YAML, or does not fit; the first misfit is named.
     """
     try:
-        plain = yaml.safe_load(path.read_text("utf-8"))
+        plain = yaml.load(path.read_text("utf-8"), Loader=_Loader)
         return SimulateDesign.model_validate_json(json.dumps(plain))
     except OSError as error:
         raise InputError(path, "", f"cannot be read: {error.strerror}", "check the path") from error
