@@ -5,6 +5,7 @@ import struct
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,7 @@ def plain_record(content: bytes) -> dict[str, Any]:
 def plain_records(found: RawRecords) -> list[dict[str, Any]]:
     """Return raw records as plain values."""
     content, offsets = found.data.tobytes(), found.offsets.tolist()
-    return [plain_record(content[a:b]) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [plain_record(content[a:b]) for a, b in pairwise(offsets)]
 
 
 def call(reads: Iterable[Read] | RawRecords, wanted: ConsensusParams, threads: int = 1) -> tuple[list[Any], Any]:

@@ -127,7 +127,7 @@ def _pair(name: str, molecule: str, bases: str = "ACGTACGT", **tags: Any) -> lis
 
 def test_each_reason_is_counted() -> None:
     wanted = params("duplex", min_reads=(2, 2, 0), max_reads=2)
-    reads = _pair("a", "1/A") + [Read("f", 0, 0, 10, 60, "8M", -1, -1, 0, "ACGTACGT", 30, {"MI": "1/A"})]
+    reads = [*_pair("a", "1/A"), Read("f", 0, 0, 10, 60, "8M", -1, -1, 0, "ACGTACGT", 30, {"MI": "1/A"})]
     reads += [read for k in range(3) for read in _pair(f"b{k}", "2/A")]
     reads += [read._replace(flag=read.flag | 2048) for read in _pair("b9", "2/A")]
     odd = [read._replace(flag=flag) for read, flag in zip(_pair("c0", "3/A"), (83, 163), strict=True)]
@@ -176,7 +176,7 @@ def test_the_reads_kept_under_a_limit_do_not_depend_on_their_order() -> None:
 @pytest.mark.parametrize(
     ("reads", "mode", "message"),
     [
-        (_pair("x", "1")[:1] + [Read("y")], "simplex", "read y: no MI tag; group the reads again"),
+        ([*_pair("x", "1")[:1], Read("y")], "simplex", "read y: no MI tag; group the reads again"),
         (_pair("x", "1"), "duplex", "read x: no MI tag ending in /A or /B, as duplex consensus needs; group with"),
         (_pair("x", "1/C"), "duplex", "read x: no MI tag ending in /A or /B"),
         (

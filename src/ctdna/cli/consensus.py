@@ -63,7 +63,7 @@ def consensus_header(header: "BamHeader", read_group: str) -> "BamHeader":
 
 def _mode(first: "RawRecords") -> str:
     """Return the mode that the first record's MI tag asks for: duplex where it ends in /A or /B."""
-    from ctdna.kernels.call_family import find_molecules
+    from ctdna.kernels.molecule_keys import find_molecules
     from ctdna.kernels.prepare import find_read_tags
     from ctdna.kernels.record import record_fields
 
@@ -168,6 +168,7 @@ def _write(path: Path, header: "BamHeader", parts: Iterator["RawRecords"], sourc
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     input: Path,
     output: Path,
     read_name_prefix: str | None,

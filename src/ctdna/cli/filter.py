@@ -143,6 +143,7 @@ def _write(path: Path, header: "BamHeader", kept: "RawRecords", is_mapped: bool,
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     input: Path,
     output: Path,
     reference: Path | None,

@@ -1,11 +1,14 @@
 """Families of raw reads to consensus records, simplex or duplex."""
 
+import struct
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels import family as fam
 from ctdna.kernels.consensus import NO_CALL_QUALITY, N, Strands, VoteLimits, new_strands
 from ctdna.kernels.consensus_write import (
+    RX,
     Identity,
     Output,
     close_record,
@@ -36,8 +39,11 @@ from ctdna.kernels.family import (
     vote,
 )
 from ctdna.kernels.jit import kernel
-from ctdna.kernels.prepare import ReadTags
+from ctdna.kernels.molecule_keys import find_molecules
+from ctdna.kernels.prepare import find_read_tags
+from ctdna.kernels.record import CODES, record_fields
 from ctdna.kernels.umi_vote import OTHER_LENGTH, UmiVotes, add_umi, call_umi, clear_umis, new_umi_votes
+from ctdna.stats.phred import consensus_tables
 
 Int = int | np.int64
 Bytes = NDArray[np.uint8]
@@ -46,37 +52,6 @@ NOT_PRIMARY, ORPHAN, TOO_FEW_READS, USED = fam.NOT_PRIMARY, fam.ORPHAN, fam.TOO_
 UMI_LENGTHS, UMI_MIXED = fam.UMI_LENGTHS, fam.UMI_MIXED
 AB_R1, AB_R2, BA_R1, BA_R2, DUPLEX_R1, DUPLEX_R2 = range(6)
 FRAGMENT_SLOT = 0
-
-
-@kernel
-def find_molecules(data: Bytes, tags: ReadTags, is_duplex: Int) -> tuple[NDArray[np.int64], NDArray[np.int32], Int]:
-    """Return where runs of one molecule start (and n at the end), the bytes of MI that name it, and a bad record.
-
-    The molecule is the MI tag, for duplex without the strand `/A` or `/B` at its end. The bad record is the first
-    without it, -1 where there is none.
-    """
-    n = len(tags.mi_at)
-    n_id = np.zeros(n, np.int32)
-    starts = np.empty(n + 1, np.int64)
-    n_runs, bad = 0, np.int64(-1)
-    for i in range(n):
-        at, size = tags.mi_at[i], np.int64(tags.n_mi[i])
-        if is_duplex:
-            is_strand = size > 2 and data[at + size - 2] == 47 and 65 <= data[at + size - 1] <= 66
-            size = size - 2 if is_strand else np.int64(0)
-        if size == 0 and bad < 0:
-            bad = np.int64(i)
-        n_id[i] = size
-        is_same = i > 0 and n_id[i] == n_id[i - 1]
-        k = np.int64(0)
-        while is_same and k < size:
-            is_same = data[at + k] == data[tags.mi_at[i - 1] + k]
-            k += 1
-        if not is_same:
-            starts[n_runs] = i
-            n_runs += 1
-    starts[n_runs] = n
-    return starts[: n_runs + 1].copy(), n_id, bad
 
 
 @kernel
@@ -108,7 +83,8 @@ def _note(tally: Tally, problem: Int, record: Int) -> None:
 @kernel
 def _identity(source: Input, first: Int, n: Int, tally: Tally) -> Identity:
     """Return molecule and cell barcode of a family; a second barcode is a problem."""
-    tags, found = source.tags, np.int64(-1)
+    tags = source.tags
+    found: Int = np.int64(-1)
     for k in range(n):
         i = first + k
         if tags.n_cb[i] == 0:
@@ -121,7 +97,7 @@ def _identity(source: Input, first: Int, n: Int, tally: Tally) -> Identity:
             is_same = source.data[tags.cb_at[i] + j] == source.data[tags.cb_at[found] + j]
             j += 1
         if not is_same:
-            _note(tally, CELL_BARCODES, i)
+            _note(tally, np.int64(CELL_BARCODES), np.int64(i))
     at, n_cb = (tags.cb_at[found], np.int64(tags.n_cb[found])) if found >= 0 else (np.int64(-1), np.int64(0))
     return Identity(tags.mi_at[first], np.int64(source.n_id[first]), at, n_cb)
 
@@ -132,7 +108,7 @@ def _put_umi(
 ) -> None:
     """Write RX: the consensus of the UMIs of the reads that voted in either slot, those of the second turned round."""
     clear_umis(umis)
-    last = np.int64(first)
+    last: Int = np.int64(first)
     for turn in range(2):
         for k in range(n):
             i = first + k
@@ -141,9 +117,9 @@ def _put_umi(
                 last = i
     size = call_umi(umis)
     if size >= 0:
-        put_text(out, 82, 88, umis.text, 0, size)
+        put_text(out, np.int64(RX), umis.text, np.int64(0), size)
     elif size < -1:
-        _note(tally, UMI_LENGTHS if size == OTHER_LENGTH else UMI_MIXED, last)
+        _note(tally, np.int64(UMI_LENGTHS if size == OTHER_LENGTH else UMI_MIXED), np.int64(last))
 
 
 @kernel
@@ -157,13 +133,13 @@ def _call_end(source: Input, first: Int, n: Int, family: Family, strands: Strand
     """Make the simplex consensus of one end (fragment, R1 or R2) in its slot; return whether there is one."""
     least = source.settings.min_total
     if count_open(family, n, slot) < least:
-        reject_open(family, n, slot, TOO_FEW_READS)
+        reject_open(family, n, slot, np.int64(TOO_FEW_READS))
         return False
     measure(source, first, n, family, slot, tally)
     keep_majority(source, first, n, family, slot)
     n_open = count_open(family, n, slot)
     if n_open == 0 or n_open < least:
-        reject_open(family, n, slot, TOO_FEW_READS)
+        reject_open(family, n, slot, np.int64(TOO_FEW_READS))
         return False
     cap_reads(source, first, n, family, slot)
     return bool(vote(source, first, n, family, strands, slot, _vote_limits(source, least)) > 0)
@@ -182,18 +158,18 @@ def call_simplex(
     who = _identity(source, first, n, tally)
     is_called = np.array([False, False, False])
     for slot in range(3):
-        is_called[slot] = _call_end(source, first, n, family, strands, slot, tally)
+        is_called[slot] = _call_end(source, first, n, family, strands, np.int64(slot), tally)
     if is_called[1] != is_called[2]:
-        reject_open(family, n, 1 if is_called[1] else 2, ORPHAN)
+        reject_open(family, n, np.int64(1 if is_called[1] else 2), np.int64(ORPHAN))
         is_called[1], is_called[2] = False, False
     for slot in range(3):
         if is_called[slot]:
-            open_record(out, source.data, who, (4, 77, 141)[slot], strands, slot)
+            open_record(out, source.data, who, np.int64((4, 77, 141)[slot]), strands, np.int64(slot))
             _put_umi(out, source, first, n, family, (np.int64(slot), np.int64(-1)), umis, tally)
-            put_depths(out, 99, strands, slot)
-            put_per_base(out, 99, strands, slot)
+            put_depths(out, np.int64(99), strands, np.int64(slot))
+            put_per_base(out, np.int64(99), strands, np.int64(slot))
             close_record(out)
-    _end(family, n, is_called[0] or is_called[1], tally)
+    _end(family, n, bool(is_called[0] or is_called[1]), tally)
 
 
 @kernel
@@ -267,19 +243,21 @@ def _combine_end(source: Input, strands: Strands, a: Int, b: Int, target: Int) -
 
 @kernel
 def _put_duplex(out: Output, strands: Strands, one: Int, other: Int, target: Int) -> None:
-    put_depths(out, 99, strands, target)
-    put_depths(out, 97, strands, one)
+    c, a, b = np.int64(99), np.int64(97), np.int64(98)
+    none = np.int64(0)
+    put_depths(out, c, strands, target)
+    put_depths(out, a, strands, one)
     if other >= 0:
-        put_depths(out, 98, strands, other)
+        put_depths(out, b, strands, other)
     else:
-        put_int(out, 98, 68, 0)
-        put_int(out, 98, 77, 0)
-        put_rate(out, 98, 69, 0, 0)
-    put_per_base(out, 97, strands, one)
-    put_strand_read(out, 97, strands, one)
+        put_int(out, b | 68 << 8, none)
+        put_int(out, b | 77 << 8, none)
+        put_rate(out, b | 69 << 8, none, none)
+    put_per_base(out, a, strands, one)
+    put_strand_read(out, a, strands, one)
     if other >= 0:
-        put_per_base(out, 98, strands, other)
-        put_strand_read(out, 98, strands, other)
+        put_per_base(out, b, strands, other)
+        put_strand_read(out, b, strands, other)
 
 
 @kernel
@@ -291,15 +269,16 @@ def _duplex_reason(
     tally.sizes[molecule, 0], tally.sizes[molecule, 1] = n_first, n_second
     if not _is_enough(source, n_first, n_second):
         return np.int64(TOO_FEW_READS)
-    if not _is_one_strand(source, first, n, family, 0) or not _is_one_strand(source, first, n, family, 1):
+    zero, one = np.int64(0), np.int64(1)
+    if not _is_one_strand(source, first, n, family, zero) or not _is_one_strand(source, first, n, family, one):
         return np.int64(COLLISION)
     for group in range(2):
-        measure(source, first, n, family, group, tally)
-        keep_majority(source, first, n, family, group)
+        measure(source, first, n, family, np.int64(group), tally)
+        keep_majority(source, first, n, family, np.int64(group))
     limits = VoteLimits(np.int64(1), np.int64(2), source.settings.min_input_quality)
     for slot in range(4):
-        cap_reads(source, first, n, family, slot)
-        vote(source, first, n, family, strands, slot, limits)
+        cap_reads(source, first, n, family, np.int64(slot))
+        vote(source, first, n, family, strands, np.int64(slot), limits)
     return np.int64(0)
 
 
@@ -311,26 +290,30 @@ def call_duplex(
     """Write the duplex consensus pair of one molecule, or note why it has none."""
     _begin(source, first, n, family, tally)
     reason = _duplex_reason(source, first, n, family, strands, tally, molecule)
-    one1, other1, one2, other2 = np.int64(-1), np.int64(-1), np.int64(-1), np.int64(-1)
+    r1, r2 = np.int64(DUPLEX_R1), np.int64(DUPLEX_R2)
+    one1: Int = np.int64(-1)
+    one2: Int = np.int64(-1)
+    other1: Int = np.int64(-1)
+    other2: Int = np.int64(-1)
     if reason == 0:
-        one1, other1, reason1 = _combine_end(source, strands, AB_R1, BA_R2, DUPLEX_R1)
-        one2, other2, reason2 = _combine_end(source, strands, AB_R2, BA_R1, DUPLEX_R2)
+        one1, other1, reason1 = _combine_end(source, strands, np.int64(AB_R1), np.int64(BA_R2), r1)
+        one2, other2, reason2 = _combine_end(source, strands, np.int64(AB_R2), np.int64(BA_R1), r2)
         reason = max(reason1, reason2)
     if reason != 0:
-        reject_open(family, n, 0, reason)
-        reject_open(family, n, 1, reason)
-        _end(family, n, False, tally)
+        reject_open(family, n, np.int64(0), reason)
+        reject_open(family, n, np.int64(1), reason)
+        _end(family, n, reason == 0, tally)
         return
     who = _identity(source, first, n, tally)
-    open_record(out, source.data, who, 77, strands, DUPLEX_R1)
+    open_record(out, source.data, who, np.int64(77), strands, r1)
     _put_umi(out, source, first, n, family, (np.int64(AB_R1), np.int64(BA_R2)), umis, tally)
-    _put_duplex(out, strands, one1, other1, DUPLEX_R1)
+    _put_duplex(out, strands, one1, other1, r1)
     close_record(out)
-    open_record(out, source.data, who, 141, strands, DUPLEX_R2)
+    open_record(out, source.data, who, np.int64(141), strands, r2)
     _put_umi(out, source, first, n, family, (np.int64(AB_R2), np.int64(BA_R1)), umis, tally)
-    _put_duplex(out, strands, one2, other2, DUPLEX_R2)
+    _put_duplex(out, strands, one2, other2, r2)
     close_record(out)
-    _end(family, n, True, tally)
+    _end(family, n, reason == 0, tally)
 
 
 @kernel
@@ -376,3 +359,29 @@ def call_families(
                 n_templates += family.group[k] < 2 and family.status[k] != NOT_PRIMARY
             tally.sizes[m - low, 0] = n_templates
     return out.data[: out.state[0]].copy(), out.state[1], tally
+
+
+def _tiny_records() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return two overlapping mate pairs of one molecule, with an indel, a UMI and a cell barcode."""
+    parts = []
+    for pair, size in ((b"p", 3), (b"q", 4)):
+        for flag, mate_flag in ((99, 147), (147, 99)):
+            operations = struct.pack("<4I", 1 << 4 | 4, size << 4, 1 << 4 | 1, (6 - size) << 4)
+            body = struct.pack("<iiBBHHHiiii", 0, 5, 2, 60, 0, 4, flag, 8, 0, 5, mate_flag)
+            body += pair + b"\0" + operations + bytes([0x12, 0x48] * 2) + bytes([30] * 8)
+            body += b"MIZ1/A\0RXZA-C\0CBZA\0MCZ8M\0"
+            parts.append(struct.pack("<i", len(body)) + body)
+    offsets = np.cumsum([0, *(len(part) for part in parts)]).astype(np.int64)
+    return np.frombuffer(b"".join(parts), dtype=np.uint8).copy(), offsets
+
+
+def warm() -> None:
+    """Compile the kernels of the consensus, of this module and of those it calls."""
+    data, offsets = _tiny_records()
+    fields = record_fields(data, offsets)
+    tags = find_read_tags(data, fields)
+    starts, n_id, _ = find_molecules(data, tags, 1)
+    text = np.full(1, 65, dtype=np.uint8)
+    settings = fam.Settings(1, 1, 1, 0, 10, 2, 1, 1, 0)
+    source = Input(data, fields, tags, n_id, CODES.copy(), settings, consensus_tables(45, 40))
+    call_families(source, starts, 0, len(starts) - 1, text, text)

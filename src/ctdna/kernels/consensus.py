@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.jit import kernel
-from ctdna.stats.phred import EXP_NATS, EXP_STEP_BITS, MAX_PHRED, MIN_PHRED, SCALE_BITS, ConsensusTables
+from ctdna.stats.phred import (
+    EXP_NATS,
+    EXP_STEP_BITS,
+    MAX_PHRED,
+    MIN_PHRED,
+    SCALE_BITS,
+    ConsensusTables,
+    consensus_tables,
+)
 
 Int = int | np.int64
 N = 4
@@ -83,7 +91,7 @@ def exp_minus(nats: Int, tables: ConsensusTables) -> float:
 def odds_quality(odds: float, tables: ConsensusTables) -> Int:
     """Return the consensus quality (2 to 93) for the odds that the vote is wrong."""
     if odds <= tables.odds[0]:
-        return tables.ceiling[0]
+        return np.int64(tables.ceiling[0])
     limits = tables.middle if odds < tables.odds[1] else tables.far
     low, high = np.int64(MIN_PHRED), np.int64(MAX_PHRED)
     while low < high:
@@ -116,7 +124,7 @@ def lanes_quality(lanes: NDArray[np.int64], best: Int, tables: ConsensusTables) 
         if b != best and (runner_up < 0 or lanes[b] > lanes[runner_up]):
             runner_up = np.int64(b)
     if lanes[best] - lanes[runner_up] >= tables.sure[0]:
-        return tables.ceiling[0]
+        return np.int64(tables.ceiling[0])
     odds = 0.0
     for b in range(4):
         if b != best:
@@ -185,7 +193,8 @@ def call_votes(strands: Strands, slot: Int, limits: VoteLimits, tables: Consensu
         elif quality < limits.min_consensus_quality or raw == N:
             code, quality = np.int64(N), np.int64(NO_CALL_QUALITY)
         strands.codes[slot, i], strands.quals[slot, i] = code, quality
-        strands.depths[slot, i], strands.errors[slot, i] = min(depth, MAX_DEPTH), min(errors, MAX_DEPTH)
+        strands.depths[slot, i] = min(depth, np.int64(MAX_DEPTH))
+        strands.errors[slot, i] = min(errors, np.int64(MAX_DEPTH))
 
 
 @kernel
@@ -236,3 +245,9 @@ def pileup_call(
     if best != N:
         quality = lanes_quality(lanes, best, tables)
     return best, quality, counts
+
+
+def warm() -> None:
+    """Compile the kernels of this module that no other calls."""
+    one = np.zeros(1, dtype=np.uint8)
+    pileup_call(one, one, consensus_tables(45, 40))

@@ -12,7 +12,10 @@ Int = int | np.int64
 Bytes = NDArray[np.uint8]
 _NIBBLE_OF_CODE = np.array([1, 2, 4, 8, 15], dtype=np.uint8)
 _LETTER_OF_CODE = np.frombuffer(b"ACGTN", dtype=np.uint8).copy()
+_QUALITY_LETTER = np.arange(33, 33 + 128, dtype=np.uint8)
 _UNPLACED_BIN = 4680
+_RG, _MI, _CB = 71 << 8 | 82, 73 << 8 | 77, 66 << 8 | 67
+RX = 88 << 8 | 82
 MAX_NAME = 254
 
 
@@ -56,6 +59,18 @@ def put(out: Output, value: Int, n_bytes: Int) -> None:
 
 
 @kernel
+def put_byte(out: Output, value: Int) -> None:
+    """Write one byte."""
+    put(out, np.int64(value), np.int64(1))
+
+
+@kernel
+def put_word(out: Output, value: Int) -> None:
+    """Write a whole number in four bytes."""
+    put(out, np.int64(value), np.int64(4))
+
+
+@kernel
 def put_bytes(out: Output, source: Bytes, at: Int, n: Int) -> None:
     """Copy n bytes of `source` from `at` on."""
     to = out.state[0]
@@ -64,40 +79,40 @@ def put_bytes(out: Output, source: Bytes, at: Int, n: Int) -> None:
 
 
 @kernel
-def put_tag(out: Output, a: Int, b: Int, kind: Int) -> None:
-    """Write a tag's two letters and its type letter."""
-    put(out, a | b << 8 | kind << 16, 3)
+def put_tag(out: Output, name: Int, kind: Int) -> None:
+    """Write a tag's two letters (as a number) and its type letter."""
+    put(out, name | kind << 16, np.int64(3))
 
 
 @kernel
-def put_text(out: Output, a: Int, b: Int, source: Bytes, at: Int, n: Int) -> None:
+def put_text(out: Output, name: Int, source: Bytes, at: Int, n: Int) -> None:
     """Write a text tag."""
-    put_tag(out, a, b, 90)
+    put_tag(out, name, np.int64(90))
     put_bytes(out, source, at, n)
-    put(out, 0, 1)
+    put_byte(out, np.int64(0))
 
 
 @kernel
-def put_int(out: Output, a: Int, b: Int, value: Int) -> None:
+def put_int(out: Output, name: Int, value: Int) -> None:
     """Write a whole-number tag (type `i`)."""
-    put_tag(out, a, b, 105)
-    put(out, value, 4)
+    put_tag(out, name, np.int64(105))
+    put_word(out, value)
 
 
 @kernel
-def put_rate(out: Output, a: Int, b: Int, part: Int, whole: Int) -> None:
+def put_rate(out: Output, name: Int, part: Int, whole: Int) -> None:
     """Write a fraction as a tag of type `f`; 0 where the whole is 0."""
-    put_tag(out, a, b, 102)
+    put_tag(out, name, np.int64(102))
     out.float_box[0] = np.float32(part) / np.float32(whole) if whole > 0 else np.float32(0)
-    put_bytes(out, out.float_bytes, 0, 4)
+    put_bytes(out, out.float_bytes, np.int64(0), np.int64(4))
 
 
 @kernel
-def put_shorts(out: Output, a: Int, b: Int, values: NDArray[np.int32], n: Int) -> None:
+def put_shorts(out: Output, name: Int, values: NDArray[np.int32], n: Int) -> None:
     """Write an array tag of signed 16-bit numbers."""
-    put_tag(out, a, b, 66)
-    put(out, 115, 1)
-    put(out, n, 4)
+    put_tag(out, name, np.int64(66))
+    put_byte(out, np.int64(115))
+    put_word(out, n)
     at = out.state[0]
     for i in range(n):
         value = np.int64(values[i])
@@ -106,15 +121,14 @@ def put_shorts(out: Output, a: Int, b: Int, values: NDArray[np.int32], n: Int) -
 
 
 @kernel
-def put_letters(out: Output, a: Int, b: Int, codes: Bytes, n: Int, table: Bytes, plus: Int) -> None:
-    """Write a text tag of n letters: each byte through the table (empty: as it is) plus a number."""
-    put_tag(out, a, b, 90)
+def put_letters(out: Output, name: Int, values: Bytes, n: Int, table: Bytes) -> None:
+    """Write a text tag of n letters, each value through a table."""
+    put_tag(out, name, np.int64(90))
     at = out.state[0]
     for i in range(n):
-        value = np.int64(codes[i])
-        out.data[at + i] = (np.int64(table[value]) if len(table) else value) + plus
+        out.data[at + i] = table[values[i]]
     out.state[0] = at + n
-    put(out, 0, 1)
+    put_byte(out, np.int64(0))
 
 
 @kernel
@@ -122,19 +136,13 @@ def open_record(out: Output, source: Bytes, who: Identity, flag: Int, strands: S
     """Begin an unmapped record: name `<prefix>:<molecule>`, flag, bases and qualities of a slot, tags RG and MI."""
     n, n_name = strands.lengths[slot], len(out.prefix) + 2 + who.n_mi
     out.state[2] = out.state[0]
-    put(out, 0, 4)
-    put(out, -1, 4)
-    put(out, -1, 4)
-    put(out, n_name | _UNPLACED_BIN << 16, 4)
-    put(out, flag << 16, 4)
-    put(out, n, 4)
-    put(out, -1, 4)
-    put(out, -1, 4)
-    put(out, 0, 4)
-    put_bytes(out, out.prefix, 0, len(out.prefix))
-    put(out, 58, 1)
+    fixed = (0, -1, -1, n_name | _UNPLACED_BIN << 16, flag << 16, n, -1, -1, 0)
+    for k in range(9):
+        put_word(out, np.int64(fixed[k]))
+    put_bytes(out, out.prefix, np.int64(0), np.int64(len(out.prefix)))
+    put_byte(out, np.int64(58))
     put_bytes(out, source, who.mi_at, who.n_mi)
-    put(out, 0, 1)
+    put_byte(out, np.int64(0))
     at = out.state[0]
     for i in range(0, n - 1, 2):
         high, low = _NIBBLE_OF_CODE[strands.codes[slot, i]], _NIBBLE_OF_CODE[strands.codes[slot, i + 1]]
@@ -144,10 +152,10 @@ def open_record(out: Output, source: Bytes, who: Identity, flag: Int, strands: S
     at += (n + 1) >> 1
     out.data[at : at + n] = strands.quals[slot, :n]
     out.state[0] = at + n
-    put_text(out, 82, 71, out.read_group, 0, len(out.read_group))
-    put_text(out, 77, 73, source, who.mi_at, who.n_mi)
+    put_text(out, np.int64(_RG), out.read_group, np.int64(0), np.int64(len(out.read_group)))
+    put_text(out, np.int64(_MI), source, who.mi_at, who.n_mi)
     if who.n_cb > 0:
-        put_text(out, 67, 66, source, who.cb_at, who.n_cb)
+        put_text(out, np.int64(_CB), source, who.cb_at, who.n_cb)
 
 
 @kernel
@@ -169,25 +177,25 @@ def put_depths(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
         most, least = max(most, np.int64(strands.depths[slot, i])), min(least, np.int64(strands.depths[slot, i]))
         depth += np.int64(strands.depths[slot, i])
         errors += np.int64(strands.errors[slot, i])
-    put_int(out, letter, 68, most)
-    put_int(out, letter, 77, least if n > 0 else np.int64(0))
-    put_rate(out, letter, 69, errors, depth)
+    put_int(out, letter | 68 << 8, most)
+    put_int(out, letter | 77 << 8, least if n > 0 else np.int64(0))
+    put_rate(out, letter | 69 << 8, errors, depth)
 
 
 @kernel
 def put_per_base(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
     """Write the tags `?d` and `?e` of a slot: depth and errors by position."""
     n = strands.lengths[slot]
-    put_shorts(out, letter, 100, strands.depths[slot], n)
-    put_shorts(out, letter, 101, strands.errors[slot], n)
+    put_shorts(out, letter | 100 << 8, strands.depths[slot], n)
+    put_shorts(out, letter | 101 << 8, strands.errors[slot], n)
 
 
 @kernel
 def put_strand_read(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
     """Write the tags `?c` and `?q` of a slot: its bases and its qualities as text."""
     n = strands.lengths[slot]
-    put_letters(out, letter, 99, strands.codes[slot], n, _LETTER_OF_CODE, 0)
-    put_letters(out, letter, 113, strands.quals[slot], n, _LETTER_OF_CODE[:0], 33)
+    put_letters(out, letter | 99 << 8, strands.codes[slot], n, _LETTER_OF_CODE)
+    put_letters(out, letter | 113 << 8, strands.quals[slot], n, _QUALITY_LETTER)
 
 
 @kernel

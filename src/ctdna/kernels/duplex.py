@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ctdna.kernels.consensus import MAX_DEPTH, MAX_PHRED, MIN_PHRED, N, NO_CALL_QUALITY, Strands
+from ctdna.kernels.consensus import MAX_DEPTH, NO_CALL_QUALITY, N, Strands
 from ctdna.kernels.jit import kernel
+from ctdna.stats.phred import MAX_PHRED, MIN_PHRED
 
 Int = int | np.int64
 BOTH, ONLY_A, ONLY_B, NEITHER = range(4)
@@ -31,10 +32,10 @@ def combine_base(a: Int, qa: Int, b: Int, qb: Int) -> tuple[Int, Int, Int]:
 
 @kernel
 def _has_depth(strands: Strands, slot: Int, n: Int) -> bool:
+    most = np.int64(0)
     for i in range(n):
-        if strands.depths[slot, i] > 0:
-            return True
-    return False
+        most = max(most, np.int64(strands.depths[slot, i]))
+    return bool(most > 0)
 
 
 @kernel

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ctdna.kernels.consensus import Strands, VoteLimits, add_read, call_single, call_votes, clear_votes
 from ctdna.kernels.jit import kernel
 from ctdna.kernels.majority import Alignments, add_simple, is_plain, majority
+from ctdna.kernels.order_keys import stable_order
 from ctdna.kernels.overlap import correct_pair
 from ctdna.kernels.prepare import ReadTags, mate_overhang, usable_length
 from ctdna.model.columns import RecordFields
@@ -114,13 +115,12 @@ def new_tally(n_molecules: Int) -> Tally:
 @kernel
 def same_name(data: Bytes, fields: RecordFields, a: Int, b: Int) -> bool:
     """Return whether two records carry one read name."""
-    n = np.int64(fields.n_name[a])
+    n, k = np.int64(fields.n_name[a]), np.int64(0)
     if n != fields.n_name[b]:
         return False
-    for k in range(n):
-        if data[fields.name_at[a] + k] != data[fields.name_at[b] + k]:
-            return False
-    return True
+    while k < n and data[fields.name_at[a] + k] == data[fields.name_at[b] + k]:
+        k += 1
+    return bool(k == n)
 
 
 @kernel
@@ -150,7 +150,7 @@ def _match_scattered(source: Input, first: Int, n: Int, family: Family) -> None:
     keys = np.empty(n_loose, np.int64)
     for j in range(n_loose):
         keys[j] = name_hash(source.data, source.fields, first + loose[j])
-    order = np.argsort(keys, kind="mergesort")
+    order = stable_order(keys)
     for x in range(n_loose):
         a = loose[order[x]]
         y = x + 1
@@ -250,7 +250,7 @@ def keep_majority(source: Input, first: Int, n: Int, family: Family, group: Int)
     for k in range(n):
         if family.group[k] == group and family.status[k] == USED:
             chosen[j], lengths[j] = k, family.length[k]
-            add_simple(source.data, source.fields, first + k, family.length[k], alignments, j)
+            add_simple(source.data, source.fields, first + k, family.length[k], alignments, np.int64(j))
             j += 1
     kept = majority(alignments, lengths)
     for j in range(n_open):
@@ -272,7 +272,7 @@ def cap_reads(source: Input, first: Int, n: Int, family: Family, slot: Int) -> N
     keys = np.empty(n_open, np.int64)
     for j in range(n_open):
         keys[j] = name_hash(source.data, source.fields, first + chosen[j])
-    order = np.argsort(keys, kind="mergesort")
+    order = stable_order(keys)
     for rank in range(source.settings.max_reads, n_open):
         family.status[chosen[order[rank]]] = OVER_MAX_READS
 
@@ -292,7 +292,7 @@ def _consensus_length(family: Family, n: Int, slot: Int, n_votes: Int, min_reads
         if family.slot[k] == slot and family.status[k] == USED:
             lengths[j] = family.length[k]
             j += 1
-    return np.sort(lengths)[n_votes - min_reads]
+    return np.int64(lengths[stable_order(lengths)[n_votes - min_reads]])
 
 
 @kernel

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.jit import kernel
-from ctdna.kernels.record import tag_end, u16, u32, value_bytes
+from ctdna.kernels.record import record_fields, tag_end, u16, u32, value_bytes
 from ctdna.kernels.tags import whole_number
 from ctdna.model.columns import RecordFields
 
@@ -122,7 +122,7 @@ def reverse_tags(data: Bytes, tags: NDArray[np.int64], n_bases: Int) -> None:
         start = at + 5 if is_array else at
         for k in range(n_bases // 2):
             _swap(data, start + k * size, start + (n_bases - 1 - k) * size, size)
-        if column == AC or column == BC:
+        if column in (AC, BC):
             for k in range(n_bases):
                 data[at + k] = _COMPLEMENT[data[at + k]]
 
@@ -193,7 +193,7 @@ def _is_weak_duplex(data: Bytes, tags: NDArray[np.int64], k: Int, limits: Limits
 @kernel
 def _is_no_call(data: Bytes, bases_at: Int, k: Int) -> bool:
     pair = np.int64(data[bases_at + (k >> 1)])
-    return (pair & 15 if k & 1 else pair >> 4) == 15
+    return bool((pair & 15 if k & 1 else pair >> 4) == 15)
 
 
 @kernel
@@ -207,7 +207,7 @@ def mask_bases(data: Bytes, fields: RecordFields, i: Int, tags: NDArray[np.int64
         no_calls += is_n
         if is_n and is_duplex:
             continue
-        is_weak = np.int64(data[quals_at + k]) < limits.min_base_quality
+        is_weak = bool(np.int64(data[quals_at + k]) < limits.min_base_quality)
         if not is_weak:
             is_weak = _is_weak_duplex(data, tags, k, limits) if is_duplex else _is_weak_simplex(data, tags, k, limits)
         if is_weak:
@@ -279,3 +279,15 @@ def settle_templates(
             if status[order[j]] == PASS:
                 status[order[j]] = NO_PRIMARY if n_primary == 0 else MATE_FAILED
     return n_kept
+
+
+def warm() -> None:
+    """Compile every kernel of this module on one unmapped record without tags."""
+    head = np.zeros(36, dtype=np.uint8)
+    head[0], head[12] = 33, 1
+    data = np.append(head, np.zeros(1, dtype=np.uint8))
+    fields = record_fields(data, np.array([0, 37], dtype=np.int64))
+    limits = Limits(np.zeros(3, dtype=np.int64), np.zeros(3), np.zeros(3), 0.0, 0, 0.0, 0)
+    status, _, _ = filter_all(data, fields, find_consensus_tags(data, fields), limits, 0)
+    zeros = np.zeros(1, dtype=np.int64)
+    settle_templates(fields.flag, zeros, np.array([0, 1], dtype=np.int64), status)

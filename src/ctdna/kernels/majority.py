@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ctdna.kernels.cigar import consumes_query
 from ctdna.kernels.jit import kernel
+from ctdna.kernels.order_keys import stable_order
 from ctdna.kernels.record import u32
 from ctdna.model.columns import RecordFields
 
@@ -95,7 +96,7 @@ def majority(alignments: Alignments, lengths: NDArray[np.int64]) -> NDArray[np.b
     prefix of, or else opens one. The group with most reads wins, among equals the one whose alignment is smallest.
     """
     n = len(lengths)
-    order = np.argsort(-lengths, kind="mergesort")
+    order = stable_order(-lengths)
     first = np.empty(n, np.int64)
     size = np.zeros(n, np.int64)
     n_groups = 0

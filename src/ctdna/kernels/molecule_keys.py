@@ -1,13 +1,46 @@
-"""Molecule names as numbers, and which of them were seen before."""
+"""Molecules by their MI tags: where each begins, its name as a number, and whether it was seen before."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.jit import kernel
+from ctdna.kernels.prepare import ReadTags
 
 Bytes = NDArray[np.uint8]
+Int = int | np.int64
 MAX_NUMBER = 1 << 34
 """Names that are whole numbers below it are kept as bits."""
+
+
+@kernel
+def find_molecules(data: Bytes, tags: ReadTags, is_duplex: Int) -> tuple[NDArray[np.int64], NDArray[np.int32], Int]:
+    """Return where runs of one molecule start (and n at the end), the bytes of MI that name it, and a bad record.
+
+    The molecule is the MI tag, for duplex without the strand `/A` or `/B` at its end. The bad record is the first
+    without it, -1 where there is none.
+    """
+    n = len(tags.mi_at)
+    n_id = np.zeros(n, np.int32)
+    starts = np.empty(n + 1, np.int64)
+    n_runs, bad = 0, np.int64(-1)
+    for i in range(n):
+        at, size = tags.mi_at[i], np.int64(tags.n_mi[i])
+        if is_duplex:
+            is_strand = size > 2 and data[at + size - 2] == 47 and 65 <= data[at + size - 1] <= 66
+            size = size - 2 if is_strand else np.int64(0)
+        if size == 0 and bad < 0:
+            bad = np.int64(i)
+        n_id[i] = size
+        is_same = i > 0 and n_id[i] == n_id[i - 1]
+        k = np.int64(0)
+        while is_same and k < size:
+            is_same = data[at + k] == data[tags.mi_at[i - 1] + k]
+            k += 1
+        if not is_same:
+            starts[n_runs] = i
+            n_runs += 1
+    starts[n_runs] = n
+    return starts[: n_runs + 1].copy(), n_id, bad
 
 
 @kernel

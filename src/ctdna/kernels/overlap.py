@@ -46,7 +46,7 @@ def _settle(base1: Int, q1: Int, base2: Int, q2: Int, disagreement: Int) -> tupl
         return n, low, n, low
     if disagreement == MASK_LOWER:
         return (base1, q1, n, low) if q1 > q2 else (n, low, base2, q2)
-    base, quality = base1 if q1 > q2 else base2, max(abs(q1 - q2), low)
+    base, quality = base1 if q1 > q2 else base2, max(q1 - q2, q2 - q1, low)
     return base, quality, base, quality
 
 

@@ -148,7 +148,7 @@ def bases_before(operations: Operations, n: Int, start0: Int, pos0: Int) -> Int:
 
 
 @kernel
-def soft_clip(operations: Operations, n: Int, is_trailing: bool) -> Int:
+def soft_clip(operations: Operations, n: Int, is_trailing: Int) -> Int:
     """Return the bases soft-clipped at the leading or trailing end."""
     total = np.int64(0)
     for j in range(n):
@@ -168,13 +168,14 @@ def past_mate(own: Operations, n_own: Int, start0: Int, mate: Operations, n_mate
     read holds more was read past the insert. Mates that share no position are compared by their soft clips.
     """
     end0, mate_end0 = start0 + span(own, n_own) - 1, mate0 + span(mate, n_mate) - 1
+    leading, trailing = np.int64(0), np.int64(1)
     if end0 < mate0 or mate_end0 < start0:
         if not reverse and end0 < mate0:
-            beyond = mate_end0 + soft_clip(mate, n_mate, True) - end0
-            return max(np.int64(0), soft_clip(own, n_own, True) - beyond)
+            beyond = mate_end0 + soft_clip(mate, n_mate, trailing) - end0
+            return max(np.int64(0), soft_clip(own, n_own, trailing) - beyond)
         if reverse and mate_end0 < start0:
-            beyond = start0 - (mate0 - soft_clip(mate, n_mate, False))
-            return max(np.int64(0), soft_clip(own, n_own, False) - beyond)
+            beyond = start0 - (mate0 - soft_clip(mate, n_mate, leading))
+            return max(np.int64(0), soft_clip(own, n_own, leading) - beyond)
         return np.int64(0)
     if reverse:
         first0 = max(start0, mate0)
@@ -188,7 +189,7 @@ def is_facing(flag: Int, start0: Int, end0: Int, mate0: Int, mate_end0: Int) -> 
     """Return whether a mapped read and its mapped mate on the same contig face each other (FR)."""
     if (flag & 16 != 0) == (flag & 32 != 0):
         return False
-    return mate0 <= end0 if flag & 16 else start0 <= mate_end0
+    return bool(mate0 <= end0 if flag & 16 else start0 <= mate_end0)
 
 
 @kernel
@@ -246,9 +247,9 @@ def usable_length(
     min_quality, is_trimmed = limits
     n = np.int64(fields.n_bases[i])
     is_reverse = np.int64(fields.flag[i]) & 16
-    length = n - overhang
+    length: Int = n - overhang
     if is_trimmed:
-        length = min(length, trim_point(data, fields.quals_at[i], n, is_reverse, min_quality))
+        length = min(np.int64(length), trim_point(data, fields.quals_at[i], n, is_reverse, min_quality))
     while length > 0:
         k = n - length if is_reverse else length - 1
         pair = np.int64(data[fields.bases_at[i] + (k >> 1)])
@@ -256,4 +257,4 @@ def usable_length(
         if code < 4 and np.int64(data[fields.quals_at[i] + k]) >= min_quality:
             break
         length -= 1
-    return max(length, np.int64(0))
+    return max(np.int64(length), np.int64(0))

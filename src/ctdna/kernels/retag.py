@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.jit import kernel
-from ctdna.kernels.record import tag_end, u16, u32
+from ctdna.kernels.record import record_fields, tag_end, u16, u32
 from ctdna.model.columns import RawRecords, RecordFields
 
 Int = int | np.int64
@@ -33,7 +33,8 @@ def compare(
 
     Reference base `pos0` stands at `reference[pos0 - shift]`. N against another base is a mismatch.
     """
-    edits, quality, run, at = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    edits, quality, run = np.int64(0), np.int64(0), np.int64(0)
+    at: Int = np.int64(0)
     query, position = np.int64(0), np.int64(fields.pos0[i]) - shift
     for j in range(fields.n_cigar[i]):
         packed = u32(data, fields.cigar_at[i] + 4 * j)
@@ -101,7 +102,7 @@ def _rewrite(
     size = end - to - 4
     for k in range(4):
         out[to + k] = size >> (8 * k) & 255
-    return end
+    return np.int64(end)
 
 
 @kernel
@@ -131,7 +132,7 @@ def take_retagged(
         room += records.offsets[i + 1] - records.offsets[i] + (text + 16 if place[i] >= 0 else np.int64(0))
     out, offsets = np.empty(room, np.uint8), np.zeros(n + 1, np.int64)
     words = np.empty(longest, np.uint8)
-    to = np.int64(0)
+    to: Int = np.int64(0)
     for j in range(n):
         i = order[j]
         start, end = records.offsets[i], records.offsets[i + 1]
@@ -143,3 +144,12 @@ def take_retagged(
             to += end - start
         offsets[j + 1] = to
     return RawRecords(out[:to].copy(), offsets)
+
+
+def warm() -> None:
+    """Compile every kernel of this module on one unmapped record without tags."""
+    head = np.zeros(36, dtype=np.uint8)
+    head[0], head[12] = 33, 1
+    data, offsets = np.append(head, np.zeros(1, dtype=np.uint8)), np.array([0, 37], dtype=np.int64)
+    zeros = np.zeros(1, dtype=np.int64)
+    take_retagged(RawRecords(data, offsets), record_fields(data, offsets), zeros, zeros, zeros, data)

@@ -93,7 +93,7 @@ def call_umi(votes: UmiVotes) -> Int:
     if votes.state[0] == 0:
         return np.int64(-1)
     if votes.state[2] < 0:
-        return votes.state[2]
+        return np.int64(votes.state[2])
     for k in range(votes.state[1]):
         votes.text[k] = votes.first[k]
         if votes.state[0] > 1 and UMI_CODES[votes.first[k]] != 5:
@@ -104,4 +104,4 @@ def call_umi(votes: UmiVotes) -> Int:
                 elif votes.counts[k, b] == votes.counts[k, best]:
                     is_tie = True
             votes.text[k] = UMI_LETTERS[4 if is_tie else best]
-    return votes.state[1]
+    return np.int64(votes.state[1])

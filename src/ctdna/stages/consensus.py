@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.call_family import call_families, find_molecules
+from ctdna.kernels.call_family import call_families
 from ctdna.kernels.consensus_write import MAX_NAME
 from ctdna.kernels.family import CELL_BARCODES, UMI_LENGTHS, Input, Settings, Tally
+from ctdna.kernels.molecule_keys import find_molecules
 from ctdna.kernels.overlap import ADD, BETTER
 from ctdna.kernels.prepare import ReadTags, find_read_tags
 from ctdna.kernels.record import CODES, record_fields, scan_records
@@ -89,7 +91,7 @@ def _shares(starts: NDArray[np.int64], n_molecules: int, n_shares: int) -> list[
     """Return ranges of molecules with about equally many records each."""
     cuts = np.searchsorted(starts, np.linspace(0, starts[n_molecules], n_shares + 1)[1:-1])
     bounds = [0, *np.minimum(cuts, n_molecules).tolist(), n_molecules]
-    return [(low, high) for low, high in zip(bounds[:-1], bounds[1:], strict=True) if low < high]
+    return [(low, high) for low, high in pairwise(bounds) if low < high]
 
 
 def _writable(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -143,12 +145,13 @@ class ConsensusCaller:
         source = Input(data, fields, tags, n_id, CODES.copy(), self._settings, self._tables)
 
         def work(share: tuple[int, int]) -> tuple[NDArray[np.uint8], int, Tally]:
-            return call_families(source, starts, share[0], share[1], self._prefix, self._read_group)
+            called, n_called, tally = call_families(source, starts, share[0], share[1], self._prefix, self._read_group)
+            return called, int(n_called), tally
 
         parts = [np.empty(0, dtype=np.uint8)]
         for called, n_called, tally in pool.map(work, _shares(starts, n_molecules, self._threads)):
             _check_problem(records, fields, tally)
-            self.counts.add(tally, int(n_called))
+            self.counts.add(tally, n_called)
             parts.append(called)
         consensus = np.concatenate(parts)
         at = int(records.offsets[first_left])
