@@ -297,6 +297,28 @@ def test_real_capture_reads(real_data: Path) -> None:
     assert 150 <= np.median(lengths) <= 190
 
 
+def test_reads_of_real_sequence_are_trimmed_where_they_run_through(real_data: Path) -> None:
+    dice = random.Random(1)
+    parts = (real_data / "reference" / "panel_hg38_slices.fa").read_text().upper().split(">")[1:]
+    slices = [part.partition("\n")[2].replace("\n", "") for part in parts]
+    inserts = []
+    while len(inserts) < 4000:
+        where, n = dice.choice(slices), dice.randint(30, 400)
+        start = dice.randrange(max(1, len(where) - n))
+        insert = where[start : start + n]
+        inserts.append(insert if dice.random() < 0.5 else turned(insert))
+    umis = [(random_bases(dice, 5), random_bases(dice, 5)) for _ in inserts]
+    pairs = [read_pair(dice, insert, umi, 126, 0.005) for insert, umi in zip(inserts, umis, strict=True)]
+    reads = tuple(columns([(f"r{i}", pair[end]) for i, pair in enumerate(pairs)]) for end in (0, 1))
+    limits = {"overlap_min_bases": 20, "max_mismatch_rate": 0.1, "adapters": ADAPTERS}
+    out, _ = extract(reads, plan(params("5M2S+T", "5M2S+T", **limits), None))
+    expected = np.minimum([len(insert) for insert in inserts], 119)
+    for some in out:
+        found = np.diff(some.offsets)
+        assert (found <= expected).all()
+        assert (found != expected).sum() <= 4
+
+
 def test_real_long_umis(real_data: Path) -> None:
     paths = [real_data / "mageri" / "pipeline" / f"R{end}.fastq.gz" for end in (1, 2)]
     out, counts = _extracted(paths, plan(params("14M+T", "+T"), None))

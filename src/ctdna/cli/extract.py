@@ -157,7 +157,7 @@ def _warn_of_list(setup: "Plan") -> None:
 @click.option(
     "--overlap-min-bases",
     type=click.IntRange(8),
-    default=16,
+    default=20,
     show_default=True,
     help="Fewest bases of an overlap of the mates.",
 )
@@ -171,7 +171,7 @@ def _warn_of_list(setup: "Plan") -> None:
 @click.option(
     "--max-mismatch-rate",
     type=float,
-    default=0.125,
+    default=0.1,
     show_default=True,
     help="Most mismatches a base of an overlap or adapter.",
 )
