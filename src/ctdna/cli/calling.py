@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _FRACTION = click.FloatRange(0, 1, min_open=True)
 _COUNT = click.IntRange(min=0)
 
-SETTINGS: dict[str, tuple[click.ParamType, float, str]] = {
+SETTINGS: dict[str, tuple[click.ParamType[Any], float, str]] = {
     "false_positives_per_panel": (
         click.FloatRange(0, min_open=True),
         0.1,

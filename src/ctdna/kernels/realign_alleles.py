@@ -38,12 +38,12 @@ NOTHING, REF, ALT, OTHER, DISAGREE = 0, 1, 2, 3, 4
 class Change(NamedTuple):
     """One allele and the window in which it can be written, in slots."""
 
-    slot: Int
-    n_deleted: Int
+    slot: int
+    n_deleted: int
     inserted: Bytes
-    low: Int
+    low: int
     """First slot of the window: the change cannot be written before it."""
-    high: Int
+    high: int
     """Past the window."""
 
 
@@ -56,7 +56,7 @@ def cell_of_slot(reads: StoredReads, i: Int, slot: Int) -> Int:
         code, n = operation & 15, operation >> 4
         if code == 0 or code == 7 or code == 8:
             if at <= slot < at + n:
-                return cell + slot - at
+                return np.int64(cell + slot - at)
             at += n
             cell += n
         elif code == 2 or code == 3:

@@ -195,7 +195,7 @@ def detection_limit(n: Ints, mean: Floats, weights: Ints, score: Int, min_molecu
             high = middle
         else:
             low = middle
-    return high
+    return float(high)
 
 
 @kernel

@@ -102,7 +102,8 @@ def _context_means(context: Ints, k: Ints, n: Ints, by_substitution: Floats) -> 
     out = by_substitution[middle].copy()
     for c in range(N_CLASSES):
         out[:, :, c] = shrink(k_context[:, :, c], n_context[:, :, c], out[:, :, c])[0]
-    return np.maximum(out, 1e-9)
+    floor: Floats = np.maximum(out, 1e-9)
+    return floor
 
 
 def _donor_size(donors: Sequence[Donor], left_out: Sequence[NDArray[np.bool_]], mean: Floats) -> Floats:

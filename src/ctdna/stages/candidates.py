@@ -131,7 +131,7 @@ def _events(evidence: Evidence, end_bases: int) -> IndelEvents:
     ints = (np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int32), np.empty(n, np.int64))
     out = IndelEvents(*ints, np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n_inserted, np.uint8))
     found = find_events(evidence.reads, evidence.panel.regions, end_bases, out)
-    return IndelEvents(*(column[:found] for column in out[:-1]), out.inserted)
+    return IndelEvents._make([*(column[:found] for column in out[:-1]), out.inserted])
 
 
 def find_indels(evidence: Evidence, end_bases: int) -> IndelTable:

@@ -119,7 +119,8 @@ def _joined(parts: list[StoredReads]) -> StoredReads:
         shift = np.repeat(np.cumsum([0, *sizes[:-1]]), [len(p.key) for p in parts])
         store = store._replace(**{column: getattr(store, column) + shift})
     order = np.lexsort((store.flags, store.end_slot, store.slot, store.region, store.key))
-    return StoredReads(*(np.ascontiguousarray(column[order]) for column in store[:-2]), store.cigars, store.cells)
+    ordered = [np.ascontiguousarray(column[order]) for column in store[:-2]]
+    return StoredReads._make([*ordered, store.cigars, store.cells])
 
 
 def _outcomes(keys: NDArray[np.uint64], reasons: NDArray[np.uint8], counted: NDArray[np.uint64]) -> dict[str, int]:

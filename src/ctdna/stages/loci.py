@@ -116,10 +116,18 @@ def _states(rows: _Rows, lod95: NDArray[np.float64], params: CallParams) -> list
     return found
 
 
+def _both(one: _Rows, other: _Rows) -> _Rows:
+    return _Rows(
+        one.place + other.place, one.target + other.target, one.label + other.label,
+        np.concatenate([one.n, other.n]), np.concatenate([one.k, other.k]), np.concatenate([one.mean, other.mean]),
+        np.concatenate([one.size, other.size]), np.concatenate([one.alpha, other.alpha]), one.filters + other.filters,
+    )  # fmt: skip
+
+
 def locus_table(given: LociInput, params: CallParams, alpha: float, threads: int) -> LocusTable:
     """Return the table, sorted by contig, position, ref and alt; hotspots off the panel are NO_CALL `off_panel`."""
     parts = (_site_rows(given, params, alpha), _other_rows(given, params))
-    rows = _Rows(*(a + b if isinstance(a, list) else np.concatenate([a, b]) for a, b in zip(*parts, strict=True)))
+    rows = _both(*parts)
     lob, lod95 = panel_limits(
         rows.n, rows.mean, rows.size, rows.alpha, params.claimed_lod, params.min_alt_molecules, threads
     )
@@ -130,7 +138,7 @@ def locus_table(given: LociInput, params: CallParams, alpha: float, threads: int
     total = rows.n.sum(axis=1)
     background = np.divide((rows.n * rows.mean).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
     nan = np.full(len(off), np.nan)
-    columns = [np.concatenate([column, nan])[order] for column in (background, lob, lod95)]
+    figures = [np.concatenate([column, nan])[order] for column in (background, lob, lod95)]
     tiers = np.concatenate([rows.n.reshape(-1, 4, 2).sum(axis=2), np.zeros((len(off), 4), np.int64)])[order]
     n_alt = np.concatenate([rows.k.sum(axis=1), np.zeros(len(off), np.int64)])[order]
     texts = [rows.target + ["."] * len(off), rows.label + [row[4] for row in off]]
@@ -142,5 +150,5 @@ def locus_table(given: LociInput, params: CallParams, alpha: float, threads: int
     return LocusTable(
         np.array([place[i][0] for i in order], dtype=np.int32), np.array([place[i][1] for i in order], dtype=np.int64),
         tuple(place[i][2] for i in order), tuple(place[i][3] for i in order), target, label, tiers, n_alt,
-        *columns, state, reason,
+        figures[0], figures[1], figures[2], state, reason,
     )  # fmt: skip

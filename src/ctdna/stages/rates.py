@@ -87,8 +87,8 @@ def p_values(k: Ints, n: Ints, mean: Floats, size: Floats, vaf: float) -> Floats
 def site_p_values(sites: SiteTable, mean: Floats, size: Floats, vaf: float) -> Floats:
     """Return (sites, 4) p-values; 1 for the reference base."""
     n = np.repeat(sites.n, 4, axis=0)
-    flat = [column.reshape(-1, N_CLASSES) for column in (sites.k, mean, size)]
-    p = p_values(flat[0].astype(np.int64), n, flat[1], flat[2], vaf).reshape(-1, 4)
+    means, sizes = mean.reshape(-1, N_CLASSES), size.reshape(-1, N_CLASSES)
+    p = p_values(sites.k.reshape(-1, N_CLASSES), n, means, sizes, vaf).reshape(-1, 4)
     p[~tested(sites)] = 1.0
     return p
 

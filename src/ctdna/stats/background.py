@@ -58,14 +58,16 @@ def prior_substitutions() -> Floats:
 
 
 def _by_class(rates: tuple[float, ...]) -> Floats:
-    return np.repeat(rates, 2) * np.tile([1.0, _END_FACTOR], 4)
+    by_class: Floats = np.repeat(rates, 2) * np.tile([1.0, _END_FACTOR], 4)
+    return by_class
 
 
 def prior_indels() -> Floats:
     """Return the prior indel rates, (20 contexts, 8 classes); they grow by 2.2 with each copy of a repeat."""
     growth = np.minimum(_RUN_FACTOR ** np.arange(MAX_RUN), 1e3)
     rates = growth[:, None] * _by_class(_TIER_INDEL_RATE)[None, :]
-    return np.minimum(np.concatenate([rates, rates]), 0.05)
+    capped: Floats = np.minimum(np.concatenate([rates, rates]), 0.05)
+    return capped
 
 
 def posterior_mean(k: NDArray[np.int64], n: NDArray[np.int64], prior: Floats, events: float = PRIOR_EVENTS) -> Floats:
