@@ -31,8 +31,9 @@ def my_kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def edit(folder: Path, old: str, new: str, is_needed: bool = True) -> None:
     path = folder / "kit.yaml"
     text = path.read_text("utf-8")
-    assert old in text or not is_needed
-    path.write_text(text.replace(old, new, 1), "utf-8")
+    changed, n = re.subn(old, lambda _: new, text, count=1)
+    assert n or not is_needed
+    path.write_text(changed, "utf-8")
 
 
 def test_shipped_and_named_kits_are_found(my_kit: Path) -> None:
@@ -82,18 +83,18 @@ def test_unknown_kits_are_refused_with_what_is_known(address: str, message: str)
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("strand_bias_p: 0.0001", "strand_bias_p: low", 'kit.yaml: call.strand_bias_p: found "low", Input should be a'),
+        (r"strand_bias_p: \S+", "strand_bias_p: low", 'kit.yaml: call.strand_bias_p: found "low", Input should be a'),
         (
             "min_alt_molecules: 3",
             "min_alt_molecules: 3.5",
             "call.min_alt_molecules: found 3.5, Input should be a valid",
         ),
-        ("  min_alt_molecules: 3\n", "", "call.min_alt_molecules: Field required; correct kit.yaml"),
+        (r"  min_alt_molecules: \S+\n", "", "call.min_alt_molecules: Field required; correct kit.yaml"),
         ("status: development", "status: brandnew", "status: found \"brandnew\", Input should be 'development'"),
         ("status: development", "status: development\nstate: x", 'state: found "x", Extra inputs are not permitted'),
-        ("status: development", "status: development\nstatus: retired", "line 5: key `status` stands twice"),
-        ("status: development", "status: [", "kit.yaml: line 6, column"),
-        ("status: development", "7: x", "line 4: key 7 is not text"),
+        ("status: development", "status: development\nstatus: retired", ": key `status` stands twice"),
+        ("status: development", "status: [", "is not YAML: expected"),
+        ("status: development", "7: x", ": key 7 is not text"),
         ("version: 2.0.0", "version: 2.0.1", "found name and version my-kit@2.0.1, but the folder says my-kit@2.0.0"),
         ("status: development", "status: released", "status is released, but the kit has no kit.lock; run `ctdna kit"),
         ("status: development", "status: investigational", "status is investigational, but the kit has no kit.lock"),
@@ -106,7 +107,7 @@ def test_wrong_definitions_are_located(my_kit: Path, old: str, new: str, message
 
 
 def test_yaml_has_the_types_of_json_alone(my_kit: Path) -> None:
-    edit(my_kit, "artefact_p: 0.001", "artefact_p: 1e-3")
+    edit(my_kit, r"artefact_p: \S+", "artefact_p: 1e-3")
     edit(my_kit, "en: ctDNA demonstration kit", "en: no")
     definition = read_definition(my_kit / "kit.yaml")
     assert definition.call.artefact_p == 0.001

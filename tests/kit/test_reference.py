@@ -129,7 +129,7 @@ def test_validation_names_every_disagreement(store: Path, tmp_path: Path) -> Non
     folder = tmp_path / "kits" / "my-kit" / "2.0.0"
     shutil.copytree(DEMO, folder)
     edit(folder, "name: ctdna-demo\nversion: 1.0.0", "name: my-kit\nversion: 2.0.0")
-    edit(folder, "5M2S+T", "5Q2S+T")
+    edit(folder, r"\d+M\d+S\+T", "5Q2S+T")
     edit(folder, "aligner: bwa", "aligner: nothing")
     edit(folder, "metric: raw_read_pairs", "metric: raw_reads")
     edit(folder, "umis: null", "umis: umis.txt")
