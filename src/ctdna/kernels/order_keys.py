@@ -12,13 +12,14 @@ def stable_order(keys: NDArray[np.int64]) -> NDArray[np.int64]:
 
     Compiles in a fraction of the time that NumPy's sort takes.
     """
-    n = len(keys)
+    n = np.int64(len(keys))
     source, target = np.empty(n, np.int64), np.empty(n, np.int64)
     for i in range(n):
         source[i] = i
     width = np.int64(1)
     while width < n:
-        for start in range(0, n, 2 * width):
+        for at in range(0, n, 2 * width):
+            start = np.int64(at)
             middle, end = min(start + width, n), min(start + 2 * width, n)
             left, right = start, middle
             for to in range(start, end):

@@ -175,7 +175,7 @@ def stretches(records: RawRecords, filtered: Filtered, lengths: NDArray[np.int64
     first = np.flatnonzero(is_new)
     of_record = np.full(len(records), -1, dtype=np.int64)
     of_record[chosen[order]] = np.cumsum(is_new) - 1
-    ends = np.append(first[1:], len(order)) - 1
+    ends = (np.append(first[1:], len(order)) - 1)[: len(first)]
     return Stretches(contig[first], start0[first], reach[ends] - key[first], of_record)
 
 
