@@ -72,7 +72,7 @@ def _snp_counts(bam: Path, reference: Path, kit: "LoadedKit", threads: int) -> "
         tuple(f"{snp.contig}:{snp.pos1}" for snp in snps),
     )
     sequence = Reference(reference)
-    panel = lay_panel(targets, header.contigs, lambda *place: sequence.fetch(*place).tobytes().decode())
+    panel = lay_panel(targets, header.contigs, sequence.fetch)
     counts = gather(batches, panel, kit.definition.call).counts
     found = []
     for snp in snps:
