@@ -195,6 +195,7 @@ def test_a_common_inherited_variant_is_no_finding_but_is_told() -> None:
     result = builders.result()
     (incidental,) = (item for item in result.findings if item.is_incidental)
     assert not incidental.is_shown
+    assert not incidental.model_copy(update={"state": "withheld"}).is_shown
     view = compose(result, builders.reads(), "0" * 64, "en")
     sections = {section.id: section.model_dump_json() for section in view.sections}
     assert "p.(Gln787=)" in sections["seen"]

@@ -150,7 +150,7 @@ class Finding(Frozen):
     @property
     def is_incidental(self) -> bool:
         """Return whether it is possibly germline and of tier IV: common, or without effect on the protein."""
-        return self.state == "possible_germline" and self.tier == "IV"
+        return self.filters == ("germline",) and self.tier == "IV"
 
     @property
     def is_shown(self) -> bool:
