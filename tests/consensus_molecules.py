@@ -95,7 +95,7 @@ def molecule(
 
 
 def crowd(n: int, seed: int, plan: Sequence[tuple[int, Sequence[Edit]]] = (), first: int = 0) -> list[Read]:
-    """Return n molecules over the target's middle; `plan`: how many carry which edits; tiers by turns, 6 in 10 duplex."""
+    """Return n molecules over the target; `plan`: how many carry which edits; tiers by turns, 6 in 10 duplex."""
     rng = random.Random(seed)
     carried = [edits for count, edits in plan for _ in range(count)]
     tiers = [DUPLEX] * 6 + [SIMPLEX3] * 2 + [PAIR2, SINGLE]

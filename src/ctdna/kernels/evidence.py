@@ -167,12 +167,12 @@ def place_records(
     wrong = np.int64(-1)
     for i in range(n):
         find_tags(data, fields.tags_at[i], fields.tags_end[i], found)
-        for at in found[1:4]:
-            if at >= 0 and (data[at + 2] != 66 or u32(data, at + 4) != fields.n_bases[i]) and wrong < 0:
-                wrong = np.int64(i)
         keys[i] = molecule_key(data, found[0], fields.name_at[i], np.int64(fields.n_name[i]))
         end0 = np.int64(fields.pos0[i]) + reference_length(data, fields.cigar_at[i], np.int64(fields.n_cigar[i]))
         status[i], region_of[i] = _status(regions, fields, i, end0, min_mapq)
+        for at in found[1:4]:
+            is_short = at >= 0 and (data[at + 2] != 66 or u32(data, at + 4) != fields.n_bases[i])
+            wrong = np.int64(i) if is_short and region_of[i] >= 0 and wrong < 0 else wrong
     return keys, status, region_of, wrong
 
 
