@@ -182,6 +182,15 @@ def test_no_result_is_reported_where_every_class_failed() -> None:
     assert "质控未通过，无法报告结果" in html_of(failed, "zh")
 
 
+def test_a_withheld_finding_shows_its_counts_but_neither_tier_nor_therapy() -> None:
+    held = builders.finding(state="withheld")
+    view = compose(builders.result(findings=(held,)), builders.reads(), "0" * 64, "en")
+    text = next(section.model_dump_json() for section in view.sections if section.id == "findings")
+    assert "24 / 2,814" in text
+    assert "Withheld: quality control failed" in text
+    assert "Osimertinib" not in "".join(section.model_dump_json() for section in view.sections)
+
+
 def test_controls_are_judged_by_what_they_must_show() -> None:
     positive = outline(html_of(builders.positive_control(), "en")).text
     assert "Positive control: 2 of 3 expected variants found within their range" in positive
@@ -189,6 +198,7 @@ def test_controls_are_judged_by_what_they_must_show() -> None:
     blank = outline(html_of(builders.no_template(), "en")).text
     assert "No-template control: 3 molecules on target, at most 20 allowed" in blank
     assert "Consider testing tissue" not in blank
+    assert "Reportable variants" not in blank
 
 
 def test_a_common_inherited_variant_is_no_finding_but_is_told() -> None:

@@ -79,9 +79,16 @@ def _row(finding: Finding, language: Language) -> tuple[Cell, ...]:
         Cell(text=head, sub=sub, tone="strong"),
         Cell(text=percent(finding.vaf, language), sub=span, tone="strong", svg=mark),
         _molecules(finding, language),
-        Cell(text=finding.tier or "–", chip=finding.tier is not None, tone=_tier_tone(finding)),
-        _meaning(finding, language),
+        *_judgement(finding, language),
     )
+
+
+def _judgement(finding: Finding, language: Language) -> tuple[Cell, Cell]:
+    """Return tier and meaning; of a withheld finding neither is said."""
+    if finding.state == "withheld":
+        return Cell(text="–", tone="mute"), Cell(text=code(language, "finding", "withheld"), tone="bad")
+    tier = Cell(text=finding.tier or "–", chip=finding.tier is not None, tone=_tier_tone(finding))
+    return tier, _meaning(finding, language)
 
 
 def _tier_tone(finding: Finding) -> Tone:
@@ -143,9 +150,9 @@ def _pairs(finding: Finding, language: Language) -> tuple[tuple[str, str], ...]:
         counts = {name: plain(n) for name, n in finding.strands.model_dump().items()}
         pairs.append(("evidence.strands", words(language, "evidence.strand_counts", **counts)))
     pairs.append(("evidence.statistics", _statistics(finding, language)))
-    if finding.tier_reason:
+    if finding.tier_reason and finding.state != "withheld":
         pairs.append(("evidence.reason", _tier_reason(finding, language)))
-    if finding.knowledge:
+    if finding.knowledge and finding.state != "withheld":
         items = [
             f"{item.id}: {_knowledge(item, language)}, {item.citation or item.source}" for item in _ranked(finding)
         ]

@@ -42,8 +42,8 @@ def _short(bases: str) -> str:
 
 
 def loci_section(result: Result, language: Language) -> Section | None:
-    """Return the three-state answer for every hotspot; None where the kit names none."""
-    if not result.hotspots:
+    """Return the three-state answer for every hotspot; None where the kit names none, or without template."""
+    if not result.hotspots or result.sample.role == "no_template_control":
         return None
     shares = {"gene": 1.1, "variant": 3.2, "result": 1.7, "limit": 1.8, "depth": 1.5, "reason": 2.6}
     columns = tuple(Column(title=words(language, f"col.{name}"), share=share) for name, share in shares.items())
@@ -69,8 +69,8 @@ def _target(target: TargetSummary, language: Language) -> tuple[Cell, ...]:
 
 
 def targets_section(result: Result, language: Language) -> Section | None:
-    """Return what could be seen over each target; None without a panel table."""
-    if not result.targets:
+    """Return what could be seen over each target; None without a panel table, or without template."""
+    if not result.targets or result.sample.role == "no_template_control":
         return None
     shares = {"target": 3.0, "callable": 1.7, "lod_median": 1.4, "lod_max": 1.4, "depth": 1.4, "uncovered": 2.8}
     columns = tuple(Column(title=words(language, f"col.{name}"), share=share) for name, share in shares.items())
