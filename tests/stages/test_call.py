@@ -147,6 +147,14 @@ def test_strand_of_origin_of_single_strand_molecules(suffix: str, swap: int, str
     assert got.counts.strands[got.panel.slot(CONTIG, 500)].sum(axis=0).tolist() == strands
 
 
+def test_reads_without_pair_flags_do_not_turn_a_molecule_duplex() -> None:
+    reads = [read._replace(tags={"MI": "9", "cd": [3] * 100}, flag=read.flag & 16) for read in molecule(1, 450, 120)]
+    got = evidence(reads)
+    slot = got.panel.slot(CONTIG, 500)
+    assert got.counts.classes[slot, :, 2:4].sum() == 1
+    assert got.counts.strands[slot].sum() == 0
+
+
 def test_order_of_input_and_threads_change_nothing() -> None:
     reads = crowd(400, 5, [(8, [SNV]), (6, [DELETION])])
     one = called(reads)

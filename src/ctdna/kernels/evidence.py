@@ -1,4 +1,4 @@
-"""Consensus records to packed reads, and packed reads to molecules per slot.
+"""Consensus records to packed reads, and what the reads of one molecule say together.
 
 A molecule is what shares an MI tag (without its `/A` or `/B`), or else a read name. At a slot its reads must agree;
 then it counts once, in the best class its reads show.
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ctdna.kernels.jit import kernel
 from ctdna.kernels.record import i32, record_fields, tag_end, u16, u32
 from ctdna.model.columns import RecordFields
-from ctdna.model.evidence import N_CLASSES, Regions, SiteCounts, StoredReads
+from ctdna.model.evidence import Regions, StoredReads
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
@@ -19,7 +19,7 @@ Int = int | np.int64
 STORED, LOW_MAPQ, MARGIN, OFF_TARGET, NOT_PRIMARY, MARKED, UNMAPPED = 0, 1, 2, 3, 4, 5, 6
 """What becomes of a record: kept; kept, but of low mapping quality; kept, beside a target; left out for a reason."""
 
-STRAND_KNOWN, IS_LOW_MAPQ, IS_SECOND = 1, 2, 4
+STRAND_KNOWN, IS_LOW_MAPQ, IS_SECOND, LIES_TOP, LIES_BOTTOM = 1, 2, 4, 8, 16
 IS_END, NO_CELL = 1 << 8, 0xFFFF
 DELETED_CODE, DISCORDANT_CODE, NONE_CODE = 5, 6, 7
 MAX_SPAN = 1 << 20
@@ -192,20 +192,22 @@ def _fragment(data: Bytes, fields: RecordFields, i: Int, end0: Int) -> tuple[Int
 
 
 @kernel
-def _is_bottom(data: Bytes, mi_at: Int, flag: Int) -> bool:
+def _strand_flags(data: Bytes, mi_at: Int, flag: Int) -> Int:
+    """Return the flags of a single-strand read: MI `/A` or `/B` says its strand, else the pair's orientation does."""
     if mi_at >= 0 and data[mi_at + 2] == 90:
         end = mi_at + 3
         while data[end] != 0:
             end += 1
         if end - mi_at > 5 and data[end - 2] == 47 and (data[end - 1] == 65 or data[end - 1] == 66):
-            return bool(data[end - 1] == 66)
-    reverse = (flag & 16) != 0
-    return not reverse if flag & 1 and flag & 128 else reverse
+            return STRAND_KNOWN | (LIES_BOTTOM if data[end - 1] == 66 else LIES_TOP)
+    is_reverse = (flag & 16) != 0
+    is_bottom = not is_reverse if flag & 1 and flag & 128 else is_reverse
+    return LIES_BOTTOM if is_bottom else LIES_TOP
 
 
 @kernel
 def _pack_cells(
-    data: Bytes, fields: RecordFields, i: Int, found: Ints, is_bottom: bool, min_quality: Int, out: Bytes
+    data: Bytes, fields: RecordFields, i: Int, found: Ints, is_b: bool, min_quality: Int, out: Bytes
 ) -> None:
     is_duplex = found[1] >= 0 or found[4] >= 0
     for k in range(np.int64(fields.n_bases[i])):
@@ -220,7 +222,7 @@ def _pack_cells(
             a, b = depth_at(data, found[1], found[4], k), depth_at(data, found[2], found[5], k)
         else:
             a = depth_at(data, found[3], found[6], k) if found[3] >= 0 or found[6] >= 0 else np.int64(1)
-            if is_bottom:
+            if is_b:
                 a, b = b, a
         deep_a, deep_b = np.int64(min(max(a, 0), 3)), np.int64(min(max(b, 0), 3))
         out[k] = base | low | deep_a << 4 | deep_b << 6
@@ -244,10 +246,11 @@ def store_records(
         low, high = _fragment(data, fields, i, end0)
         out.fragment_low[j], out.fragment_high[j] = low + shift, high + shift
         flag = np.int64(fields.flag[i])
-        is_single_strand = found[1] < 0 and found[4] < 0
-        out.flags[j] |= (STRAND_KNOWN if is_single_strand else 0) | (IS_SECOND if flag & 128 else 0)
+        strand = _strand_flags(data, found[0], flag) if found[1] < 0 and found[4] < 0 else np.int64(0)
+        out.flags[j] |= strand | (IS_SECOND if flag & 128 else 0)
+        is_b = strand & STRAND_KNOWN != 0 and strand & LIES_BOTTOM != 0
         cells = out.cells[out.cell_at[j] : out.cell_at[j] + out.n_cells[j]]
-        _pack_cells(data, fields, i, found, _is_bottom(data, found[0], flag), min_quality, cells)
+        _pack_cells(data, fields, i, found, is_b, min_quality, cells)
 
 
 @kernel
@@ -281,8 +284,8 @@ def join_cells(cells: NDArray[np.uint16], flags: Bytes, n: Int) -> Int:
     """Return what n reads of one molecule say together at one slot, packed.
 
     Bits 0-2: base, or 5 deleted, 6 discordant, 7 nothing usable; 3: fragment end; 4-5 and 6-7: depths of the strands;
-    8: strand of origin known; where nothing is usable, bits 9-11 hold base + 1 seen at low quality and bits 12-14
-    base + 1 seen at low mapping quality.
+    8: the depths' strands are top and bottom; 9 and 10: a read's orientation says top, bottom. Where nothing is usable,
+    bits 9-11 hold base + 1 seen at low quality and bits 12-14 base + 1 seen at low mapping quality.
     """
     base, a, b = np.int64(NONE_CODE), np.int64(0), np.int64(0)
     end, known, weak, astray = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
@@ -300,10 +303,10 @@ def join_cells(cells: NDArray[np.uint16], flags: Bytes, n: Int) -> Int:
         else:
             base, end = code, end | (1 if cell & IS_END else 0)
             a, b = max(a, (cell >> 4) & 3), max(b, (cell >> 6) & 3)
-            known |= np.int64(flags[k]) & STRAND_KNOWN
+            known |= np.int64(flags[k]) & (STRAND_KNOWN | LIES_TOP | LIES_BOTTOM)
     if base == NONE_CODE:
         return base | weak << 9 | astray << 12
-    return base | end << 3 | a << 4 | b << 6 | known << 8
+    return base | end << 3 | a << 4 | b << 6 | (known & STRAND_KNOWN) << 8 | (known & (LIES_TOP | LIES_BOTTOM)) << 6
 
 
 @kernel
@@ -321,65 +324,8 @@ def strands_of(call: Int) -> tuple[Int, Int]:
     a, b = (call >> 4) & 3, (call >> 6) & 3
     if (a > 0 and b > 0) or call & 256:
         return (1 if a > 0 else 0), (1 if b > 0 else 0)
-    return 0, 0
-
-
-@kernel
-def _count(counts: SiteCounts, slot: Int, call: Int) -> bool:
-    code = call & 7
-    if code < 4:
-        top, bottom = strands_of(call)
-        counts.classes[slot, code, class_of(call)] += 1
-        counts.strands[slot, code, 0] += top
-        counts.strands[slot, code, 1] += bottom
-        return True
-    if code == DELETED_CODE:
-        counts.deleted[slot] += 1
-    elif code == DISCORDANT_CODE:
-        counts.discordant[slot] += 1
-    elif (call >> 9) & 7:
-        counts.low_quality[slot, ((call >> 9) & 7) - 1] += 1
-    elif (call >> 12) & 7:
-        counts.low_mapq[slot, ((call >> 12) & 7) - 1] += 1
-    return code == DELETED_CODE
-
-
-@kernel
-def _longest_molecule(reads: StoredReads, molecules: Ints) -> tuple[Int, Int]:
-    bases, n_reads = np.int64(1), np.int64(1)
-    for m in range(len(molecules) - 1):
-        total = np.int64(0)
-        for i in range(molecules[m], molecules[m + 1]):
-            total += reads.end_slot[i] - reads.slot[i]
-        bases, n_reads = max(bases, total), max(n_reads, molecules[m + 1] - molecules[m])
-    return bases, n_reads
-
-
-@kernel
-def tally(reads: StoredReads, molecules: Ints, regions: Regions, end_bases: Int, counts: SiteCounts) -> None:
-    """Fill the molecules per slot; `molecules` are the n + 1 offsets of molecules into the reads."""
-    n_bases, n_reads = _longest_molecule(reads, molecules)
-    laid = np.empty(n_bases, np.uint16)
-    at = np.empty(n_reads + 1, np.int64)
-    cells, flags = np.empty(n_reads, np.uint16), np.empty(n_reads, np.uint8)
-    for m in range(len(molecules) - 1):
-        first, last = molecules[m], molecules[m + 1]
-        at[0] = 0
-        for i in range(first, last):
-            at[i - first + 1] = at[i - first] + reads.end_slot[i] - reads.slot[i]
-            lay_out(reads, i, end_bases, laid[at[i - first] : at[i - first + 1]])
-        for i in range(first, last):
-            region = np.int64(reads.region[i])
-            low, high = regions.offsets[region], regions.offsets[region + 1]
-            for slot in range(max(reads.slot[i], low), min(reads.end_slot[i], high)):
-                n, is_seen = np.int64(0), False
-                for j in range(first, last):
-                    if reads.region[j] == region and reads.slot[j] <= slot < reads.end_slot[j]:
-                        is_seen |= j < i
-                        cells[n], flags[n] = laid[at[j - first] + slot - reads.slot[j]], reads.flags[j]
-                        n += 1
-                if not is_seen and _count(counts, slot, join_cells(cells, flags, n)) and regions.target[slot] >= 0:
-                    counts.is_counted[m] = 1
+    side = (call >> 9) & 3
+    return (1 if side == 1 else 0), (1 if side == 2 else 0)
 
 
 def tiny_reads() -> tuple[StoredReads, Ints, Regions]:
@@ -398,15 +344,15 @@ def tiny_reads() -> tuple[StoredReads, Ints, Regions]:
 
 def warm() -> None:
     """Compile every kernel of this module on one tiny record and one tiny read."""
-    reads, molecules, regions = tiny_reads()
+    reads, _, regions = tiny_reads()
     raw = np.zeros(44, dtype=np.uint8)
     raw[[0, 12, 16, 20, 37]] = [40, 1, 1, 2, 32]
     fields = record_fields(raw, np.array([0, 44], np.int64))
     place_records(raw, fields, regions, 0)
     store_records(raw, fields, regions, np.zeros(1, np.int64), reads, 20)
-    reads, molecules, regions = tiny_reads()
-    counts = SiteCounts(
-        np.zeros((8, 4, N_CLASSES), np.int32), np.zeros((8, 4, 2), np.int32), np.zeros((8, 4), np.int32),
-        np.zeros((8, 4), np.int32), np.zeros(8, np.int32), np.zeros(8, np.int32), np.zeros(1, np.uint8),
-    )  # fmt: skip
-    tally(reads, molecules, regions, 2, counts)
+    reads, _, _ = tiny_reads()
+    laid = np.empty(2, np.uint16)
+    lay_out(reads, np.int64(0), 2, laid)
+    call = join_cells(laid, reads.flags, np.int64(1))
+    class_of(call)
+    strands_of(call)

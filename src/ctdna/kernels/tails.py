@@ -16,6 +16,8 @@ Ints = NDArray[np.int64]
 Int = int | np.int64
 MAX_WEIGHT = 16
 _MAX_GRID = 1 << 16
+LEAST_P = 1e-30
+"""Smaller p-values are given as this: laws are cut where they fall below 1e-40."""
 
 
 @kernel
@@ -90,7 +92,7 @@ def null_tails(n: Ints, mean: Floats, size: Floats, weights: Ints, grid: Int) ->
 
 @kernel
 def score_p(n: Ints, mean: Floats, size: Floats, weights: Ints, score: Int) -> float:
-    """Return P(score or more) under the null; scores far beyond the expected are held to a cap (an upper bound)."""
+    """Return P(score or more) under the null, at least 1e-30."""
     if score <= 0:
         return 1.0
     expected, variance = 0.0, 0.0
@@ -101,7 +103,7 @@ def score_p(n: Ints, mean: Floats, size: Floats, weights: Ints, score: Int) -> f
             variance += weights[c] ** 2 * n[c] * mean[c] * (1.0 - mean[c]) * spread
     cap = np.int64(expected + 60.0 * math.sqrt(variance)) + 40 * MAX_WEIGHT
     grid = np.int64(min(score, cap, _MAX_GRID))
-    return float(min(1.0, null_tails(n, mean, size, weights, grid)[grid]))
+    return float(max(LEAST_P, min(1.0, null_tails(n, mean, size, weights, grid)[grid])))
 
 
 @kernel

@@ -87,7 +87,8 @@ class StoredReads(NamedTuple):
     fragment_high: NDArray[np.int64]
     """Slot past the fragment's last base."""
     flags: NDArray[np.uint8]
-    """1: strand of origin known; 2: low mapping quality; 4: second of pair."""
+    """1: the cells' strands A and B are top and bottom; 2: low mapping quality; 4: second of pair; 8 and 16: the read's
+    orientation says top, bottom."""
     cigar_at: NDArray[np.int64]
     n_cigar: NDArray[np.int32]
     cell_at: NDArray[np.int64]

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from ctdna.kernels import evidence as kernels
 from ctdna.kernels.record import record_fields
+from ctdna.kernels.tally import empty_counts, tally
 from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.errors import InputError
-from ctdna.model.evidence import BASES, N_CLASSES, Panel, Regions, SiteCounts, StoredReads, Targets
+from ctdna.model.evidence import BASES, Panel, Regions, SiteCounts, StoredReads, Targets
 from ctdna.model.params.call import CallParams
 
 PAD = 200
@@ -133,19 +134,6 @@ def _outcomes(keys: NDArray[np.uint64], reasons: NDArray[np.uint8], counted: NDA
     return {name: int(n) for name, n in zip(REASONS, tally, strict=True)}
 
 
-def empty_counts(n_slots: int, n_molecules: int) -> SiteCounts:
-    """Return counts of nothing."""
-    return SiteCounts(
-        np.zeros((n_slots, 4, N_CLASSES), np.int32),
-        np.zeros((n_slots, 4, 2), np.int32),
-        np.zeros((n_slots, 4), np.int32),
-        np.zeros((n_slots, 4), np.int32),
-        np.zeros(n_slots, np.int32),
-        np.zeros(n_slots, np.int32),
-        np.zeros(n_molecules, np.uint8),
-    )
-
-
 def gather(batches: Iterable[RawRecords], panel: Panel, params: CallParams) -> Evidence:
     """Return what the records of a sample show on the panel; their order does not matter.
 
@@ -169,7 +157,7 @@ def gather(batches: Iterable[RawRecords], panel: Panel, params: CallParams) -> E
     molecules = np.concatenate([[0], changes, [len(reads.key)] if len(reads.key) else []]).astype(np.int64)
     molecule_of = np.repeat(np.arange(len(molecules) - 1), np.diff(molecules))
     counts = empty_counts(len(panel.regions.reference), len(molecules) - 1)
-    kernels.tally(reads, molecules, panel.regions, params.fragment_end_bases, counts)
+    tally(reads, molecules, panel.regions, params.fragment_end_bases, counts)
     counted = reads.key[molecules[:-1]][counts.is_counted == 1]
     keys, reasons = np.concatenate(all_keys), np.concatenate(all_reasons)
     rejected = _outcomes(keys, reasons, counted)
