@@ -86,25 +86,30 @@ def _offsets_of(text: Bytes, lines: NDArray[np.int64], n: Int) -> tuple[Offsets,
     return names, comments, reads
 
 
-@kernel
-def _base(letter: Int) -> Int:
-    """Return the upper-case base of a letter (`.` is N), 0 for one that is none."""
-    upper = letter - 32 if letter >= 97 else letter
-    if upper == 65 or upper == 67 or upper == 71 or upper == 84 or upper == 78:
-        return upper
-    return np.int64(78) if letter == 46 else np.int64(0)
+def _base_table() -> NDArray[np.uint8]:
+    table = np.zeros(256, dtype=np.uint8)
+    for letter in "ACGTN":
+        table[[ord(letter), ord(letter.lower())]] = ord(letter)
+    table[ord(".")] = ord("N")
+    return table
+
+
+_BASE_OF = _base_table()
 
 
 @kernel
 def _fill_read(text: Bytes, line: NDArray[np.int64], bases: Bytes, quals: Bytes, to: Int) -> Int:
     n_bad_bases = np.int64(0)
     n_bad_quals = np.int64(0)
-    for k in range(line[3] - line[2]):
-        base = _base(np.int64(text[line[2] + k]))
-        qual = np.int64(text[line[4] + k]) - 33
+    base_at, qual_at = line[2], line[4]
+    n = line[3] - base_at
+    for k in range(n):
+        base = _BASE_OF[text[base_at + k]]
         n_bad_bases += np.int64(base == 0)
-        n_bad_quals += np.int64(qual < 0 or qual > 93)
         bases[to + k] = base
+    for k in range(n):
+        qual = np.int64(text[qual_at + k]) - 33
+        n_bad_quals += np.int64(qual < 0 or qual > 93)
         quals[to + k] = qual & 255
     if n_bad_bases > 0:
         return np.int64(5)
