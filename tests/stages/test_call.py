@@ -216,15 +216,20 @@ def test_hotspots_have_rows_of_every_class_and_wrong_reference_is_refused() -> N
     spots = [
         Hotspot(CONTIG, 521, SNV.ref, SNV.alt, "G", "snv spot"),
         Hotspot(CONTIG, DELETION.pos0 + 1, DELETION.ref, DELETION.alt, "G", "deletion spot"),
+        Hotspot(CONTIG, DELETION.pos0 + 2, REFERENCE[502:518], REFERENCE[502], "G", "deletion spot"),
         Hotspot(CONTIG, 551, REFERENCE[550:552], flip(REFERENCE[550]) + flip(REFERENCE[551]), "G", "mnv spot"),
         Hotspot(CONTIG, 1101, REFERENCE[1100], flip(REFERENCE[1100]), "G", "far spot"),
     ]
     result = called(crowd(1500, 7, [(12, [DELETION])]), spots)
     loci = result.loci
+    spots_at = [int(pos1) for pos1, label in zip(loci.pos1, loci.hotspot, strict=True) if label == "deletion spot"]
+    assert spots_at == [DELETION.pos0 + 1, DELETION.pos0 + 2]
     states = {
         loci.hotspot[i]: (loci.state[i], loci.reason[i], int(loci.alt_molecules[i])) for i in range(len(loci.ref))
     }
-    assert states["deletion spot"] == ("DETECTED", ".", 12)
+    assert ("deletion spot", "DETECTED", 12) in set(
+        zip(loci.hotspot, loci.state, loci.alt_molecules.tolist(), strict=True)
+    )
     assert states["snv spot"] == ("NOT_DETECTED", ".", 0)
     assert states["mnv spot"] == ("NOT_DETECTED", ".", 0)
     assert states["far spot"] == ("NO_CALL", "off_panel", 0)

@@ -134,10 +134,11 @@ def _listed(panel: Panel, hotspots: Sequence[Hotspot], snps: Sequence[CommonSnp]
         allele = _on_panel(panel, hotspot)
         change = make_change(panel, allele) if allele else None
         if allele and change and on_target(panel, change):
-            by_key[(change.slot, change.n_deleted, change.inserted.tobytes())] = hotspot
-            rows.append(HotspotRow(hotspot, allele))
+            key = (change.slot, change.n_deleted, change.inserted.tobytes())
+            by_key[key] = hotspot
+            rows.append(HotspotRow(hotspot, allele, key))
         else:
-            rows.append(HotspotRow(hotspot, None))
+            rows.append(HotspotRow(hotspot, None, (-1, 0, b"")))
     snp_keys = set()
     for snp in snps:
         slot = panel.slot(snp.contig, snp.pos1 - 1)

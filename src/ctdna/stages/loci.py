@@ -23,6 +23,8 @@ class HotspotRow(NamedTuple):
     hotspot: Hotspot
     allele: Allele | None
     """None: not on the panel."""
+    key: Key
+    """Of its normal form."""
 
 
 class LociInput(NamedTuple):
@@ -77,18 +79,16 @@ def _site_rows(given: LociInput, params: CallParams, alpha: float) -> _Rows:
 
 def _other_rows(given: LociInput, params: CallParams) -> _Rows:
     found = {candidate.key: candidate for candidate in given.absent} | given.candidates
-    chosen = [c for c in found.values() if c.label and c.allele.variant_class != "snv"]
-    spelled = {(row.hotspot.label): row.hotspot for row in given.hotspots}
+    listed = [row for row in given.hotspots if row.allele and row.allele.variant_class != "snv"]
+    chosen = [found[row.key] for row in listed]
     place, target = [], []
-    for candidate in chosen:
-        hotspot = spelled[candidate.label]
-        contig = given.panel.contigs.index(hotspot.contig)
-        place.append((contig, hotspot.pos1, hotspot.ref, hotspot.alt))
+    for (hotspot, _, _), candidate in zip(listed, chosen, strict=True):
+        place.append((given.panel.contigs.index(hotspot.contig), hotspot.pos1, hotspot.ref, hotspot.alt))
         near = given.panel.regions.target[candidate.allele.slot : candidate.allele.slot + len(candidate.allele.ref) + 1]
         target.append(given.panel.targets.names[near[near >= 0][0]] if (near >= 0).any() else ".")
     shape = (len(chosen), N_CLASSES)
     return _Rows(
-        place, target, [c.label for c in chosen],
+        place, target, [row.hotspot.label for row in listed],
         np.array([c.counts.depth for c in chosen], dtype=np.int64).reshape(shape),
         np.array([c.counts.alt for c in chosen], dtype=np.int64).reshape(shape),
         np.array([c.mean for c in chosen]).reshape(shape), np.array([c.size for c in chosen]).reshape(shape),
