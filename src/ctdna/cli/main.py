@@ -2,12 +2,17 @@
 
 import importlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from ctdna import __version__
-from ctdna.model.errors import EXIT_STOPPED, CtdnaError
+from ctdna.model.errors import EXIT_STOPPED, CtdnaError, InputError
 
 COMMANDS = {
     "run": "Turn a finished sequencer run into one report per sample.",
@@ -66,23 +71,71 @@ def command(ctx: click.Context, debug: bool) -> None:
     ctx.obj = debug
 
 
-def run() -> None:
-    """Run the command line; the entry point of the `ctdna` program."""
-    debug = "--debug" in sys.argv[1:2] or os.environ.get("CTDNA_DEBUG", "") not in ("", "0")
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Leave as Ctrl-C does, once, so that what was begun is cleared away undisturbed."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
-        code = command.main(standalone_mode=False)
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _system_error(error: OSError) -> InputError:
+    """Return the one-line error for what the operating system refused, wherever that was."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, (str, bytes))]
+    return InputError(names[0] if names else None, "", error.strerror or str(error), "see the system's message")
+
+
+def _usage_error(error: click.ClickException) -> InputError:
+    """Return the one-line error for options that are missing, unknown or not allowed."""
+    context = getattr(error, "ctx", None)
+    program = context.command_path if context is not None else "ctdna"
+    return InputError(None, "", error.format_message().rstrip("."), f"see {program} --help")
+
+
+def _told(error: CtdnaError) -> int:
+    print(f"ctdna: error {error.exit_code}: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+def _outcome(debug: bool) -> object:
+    """Return the exit code of the command line, or what the command returned; failures are printed as one line."""
+    try:
+        return command.main(prog_name="ctdna", standalone_mode=False)
     except CtdnaError as error:
         if debug:
             raise
-        print(f"ctdna: error {error.exit_code}: {error}", file=sys.stderr)
-        code = error.exit_code
-    except click.ClickException as error:
+        return _told(error)
+    except NoArgsIsHelpError as error:
         error.show()
-        code = error.exit_code
+        return error.exit_code
+    except click.ClickException as error:
+        return _told(_usage_error(error))
     except (KeyboardInterrupt, click.Abort):
         print("ctdna: stopped", file=sys.stderr)
-        code = EXIT_STOPPED
+        return EXIT_STOPPED
     except BrokenPipeError:
         sys.stderr.close()
-        code = 1
+        return 1
+    except OSError as error:
+        if debug:
+            raise
+        return _told(_system_error(error))
+    except MemoryError:
+        if debug:
+            raise
+        return _told(InputError(None, "", "not enough memory", "free memory, or run on a larger machine"))
+
+
+def run() -> None:
+    """Run the command line; the entry point of the `ctdna` program."""
+    debug = "--debug" in sys.argv[1:2] or os.environ.get("CTDNA_DEBUG", "") not in ("", "0")
+    with _stopped_by_sigterm():
+        code = _outcome(debug)
     sys.exit(code if isinstance(code, int) else 0)
