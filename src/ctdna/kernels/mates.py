@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.jit import kernel
-from ctdna.kernels.record import Bytes, Offsets, u32
+from ctdna.kernels.record import Bytes, Int, Offsets, u32
 from ctdna.model.columns import RecordFields
 
 Flags = NDArray[np.uint16]
@@ -34,9 +34,9 @@ def primary_mates(bounds: Offsets, flag: Flags) -> Offsets:
         for i in range(bounds[t], bounds[t + 1]):
             value = np.int64(flag[i])
             if value & _NOT_PRIMARY == 0 and value & _READ1 != 0:
-                first = i
+                first = np.int64(i)
             elif value & _NOT_PRIMARY == 0 and value & _READ2 != 0:
-                second = i
+                second = np.int64(i)
         for i in range(bounds[t], bounds[t + 1]):
             value = np.int64(flag[i])
             if value & _PAIRED != 0:
@@ -45,10 +45,10 @@ def primary_mates(bounds: Offsets, flag: Flags) -> Offsets:
 
 
 @kernel
-def _n_digits(value: int) -> int:
-    n = 1
-    while value >= 10:
-        value //= 10
+def _n_digits(value: Int) -> Int:
+    n, rest = np.int64(1), value
+    while rest >= 10:
+        rest //= 10
         n += 1
     return n
 
@@ -80,7 +80,7 @@ def cigar_texts(data: Bytes, cigar_at: Offsets, n_cigar: NDArray[np.int32]) -> t
 @kernel
 def match_templates(
     data: Bytes, fields: RecordFields, source_data: Bytes, source: RecordFields
-) -> tuple[Offsets, int, int]:
+) -> tuple[Offsets, Int, Int]:
     """Return for each aligned record the record of the unaligned file that it came from.
 
     Both files hold the same templates in the same order. The second value is the number of source records used; the
@@ -106,7 +106,7 @@ def match_templates(
 
 
 @kernel
-def _is_name(data: Bytes, fields: RecordFields, i: int, source_data: Bytes, source: RecordFields, k: int) -> bool:
+def _is_name(data: Bytes, fields: RecordFields, i: Int, source_data: Bytes, source: RecordFields, k: Int) -> bool:
     n = np.int64(fields.n_name[i])
     is_equal = n == source.n_name[k]
     at, source_at = fields.name_at[i], source.name_at[k]

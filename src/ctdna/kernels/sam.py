@@ -189,7 +189,7 @@ def _put_bases(text: Bytes, fields: NDArray[np.int64], out: Bytes, to: Int, nibb
     start = to + (n + 1) // 2
     for k in range(n):
         out[start + k] = 255 if is_missing else (np.int64(text[quals_at + k]) - 33) & 255
-    return n
+    return np.int64(n)
 
 
 @kernel
