@@ -168,3 +168,10 @@ def test_a_locked_kit_that_differs_is_refused(my_kit: Path, harm: Callable[[Path
     with pytest.raises(DefinitionError, match=re.escape(message)) as caught:
         load_kit("my-kit@2.0.0")
     assert caught.value.exit_code == 3
+
+
+def test_a_pinned_kit_answers_only_to_its_own_bytes() -> None:
+    kit = load_kit("ctdna-demo@1.0.0")
+    assert load_kit(kit.pinned).digest == kit.digest
+    with pytest.raises(DefinitionError, match=r"found digest .* the kit changed since the run began"):
+        load_kit("ctdna-demo@1.0.0#" + "0" * 64)

@@ -17,7 +17,7 @@ rule group:
         kit=KIT,
     shell:
         "ctdna group --input {input.bam} --output {output.bam} --metrics {output.metrics}"
-        " --sample {wildcards.sample} --kit {params.kit} --threads {threads} 2> {log}"
+        " --sample {wildcards.sample} --kit {params.kit:q} --threads {threads} 2> {log}"
 
 
 rule consensus:
@@ -39,7 +39,7 @@ rule consensus:
         kit=KIT,
     shell:
         "ctdna consensus --input {input.bam} --output {output.bam} --metrics {output.metrics}"
-        " --sample {wildcards.sample} --kit {params.kit} --threads {threads} 2> {log}"
+        " --sample {wildcards.sample} --kit {params.kit:q} --threads {threads} 2> {log}"
 
 
 rule realign:
@@ -63,7 +63,7 @@ rule realign:
     shell:
         "ctdna realign --input {input.bam} --reference {input.reference:q} --output {output.bam}"
         " --metrics {output.metrics} --sample {wildcards.sample}"
-        " --kit {params.kit} --threads {threads} 2> {log}"
+        " --kit {params.kit:q} --threads {threads} 2> {log}"
 
 
 rule filter:
@@ -88,4 +88,4 @@ rule filter:
     shell:
         "ctdna filter --input {input.bam} --reference {input.reference:q} --output {output.bam}"
         " --metrics {output.metrics} --sample {wildcards.sample}"
-        " --kit {params.kit} --threads {threads} 2> {log}"
+        " --kit {params.kit:q} --threads {threads} 2> {log}"

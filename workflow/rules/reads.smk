@@ -20,7 +20,7 @@ rule demultiplex:
         kit=KIT,
     shell:
         "ctdna demultiplex {input.run_folder:q} --output fastq {params.sheet}"
-        " --kit {params.kit} --threads {threads} 2> {log}"
+        " --kit {params.kit:q} --threads {threads} 2> {log}"
 
 
 rule extract:
@@ -45,7 +45,7 @@ rule extract:
     shell:
         "ctdna extract --r1 {input.r1} --r2 {input.r2} --output-r1 {output.r1}"
         " --output-r2 {output.r2} --metrics {output.metrics} --sample {wildcards.sample}"
-        " --kit {params.kit} --threads {threads} 2> {log}"
+        " --kit {params.kit:q} --threads {threads} 2> {log}"
 
 
 rule align:
@@ -70,4 +70,4 @@ rule align:
     shell:
         "ctdna align --r1 {input.r1} --r2 {input.r2} --reference {input.reference:q}"
         " --output {output.bam} --metrics {output.metrics} --sample {wildcards.sample}"
-        " --kit {params.kit} --threads {threads} 2> {log}"
+        " --kit {params.kit:q} --threads {threads} 2> {log}"

@@ -32,7 +32,7 @@ rule qc:
         kit=KIT,
     shell:
         "ctdna qc sample --run-dir . --sample {wildcards.sample} --reference {input.reference:q}"
-        " --output {output} --kit {params.kit} 2> {log}"
+        " --output {output} --kit {params.kit:q} 2> {log}"
 
 
 rule qc_run:
@@ -56,7 +56,7 @@ rule qc_run:
         kit=KIT,
     shell:
         "ctdna qc run --run-dir . --output {output.qc} --multiqc qc/multiqc"
-        " --kit {params.kit} 2> {log}"
+        " --kit {params.kit:q} 2> {log}"
 
 
 rule report:
@@ -84,4 +84,4 @@ rule report:
         folder=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "ctdna report --run-dir . --sample {wildcards.sample} --reference {input.reference:q}"
-        " --output {params.folder} --kit {params.kit} 2> {log}"
+        " --output {params.folder} --kit {params.kit:q} 2> {log}"

@@ -23,7 +23,7 @@ rule call:
     shell:
         "ctdna call --input {input.bam} --reference {input.reference:q} --output {output.vcf}"
         " --loci {output.loci} --metrics {output.metrics} --sample {wildcards.sample}"
-        " --kit {params.kit} --threads {threads} 2> {log}"
+        " --kit {params.kit:q} --threads {threads} 2> {log}"
 
 
 rule annotate:
@@ -47,4 +47,4 @@ rule annotate:
         kit=KIT,
     shell:
         "ctdna annotate --input {input.vcf} --reference {input.reference:q} --output {output.vcf}"
-        " --metrics {output.metrics} --sample {wildcards.sample} --kit {params.kit} 2> {log}"
+        " --metrics {output.metrics} --sample {wildcards.sample} --kit {params.kit:q} 2> {log}"

@@ -96,8 +96,9 @@ def load_sheet(request: Request) -> tuple[Path, SampleSheet] | None:
     if request.sample_sheet is None and not path.is_file():
         return None
     sheet = read_sample_sheet(path)
-    if None not in (sheet.kit, request.kit_name) and sheet.kit != request.kit_name:
-        what = f"found Kit {sheet.kit}, the command line says {request.kit_name}"
+    kit = request.kit_name.partition("#")[0] if request.kit_name else None
+    if None not in (sheet.kit, kit) and sheet.kit != kit:
+        what = f"found Kit {sheet.kit}, the command line says {kit}"
         raise InputError(path, "[Ctdna_Settings]", what, "correct one of them")
     for text in sheet.warnings:
         warn(f"{path.name}: {text}")

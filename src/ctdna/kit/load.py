@@ -29,6 +29,11 @@ class LoadedKit(NamedTuple):
         """Return `name@version`."""
         return f"{self.definition.name}@{self.definition.version}"
 
+    @property
+    def pinned(self) -> str:
+        """Return `name@version#digest`, which only these very bytes answer to."""
+        return f"{self.address}#{self.digest}"
+
     def path(self, name: str) -> Path:
         """Return the path of a file that the definition names, relative to the kit's folder.
 
@@ -88,12 +93,19 @@ def kit_folder(address: str) -> Path:
 def load_kit(address: str) -> LoadedKit:
     """Return the kit version `name@version`, read, checked against the model and against its lock.
 
+    `name@version#digest` also demands the digest: so every stage of a run sees the very kit that the run began with.
+
     Raises:
         InputError: no such kit is known.
         DefinitionError: the kit is not what it claims: a wrong key or value, another name or version inside, a file
-            that differs from the lock, or a status that demands a lock without one.
+            that differs from the lock, a status that demands a lock without one, or another digest than demanded.
     """
-    return read_kit(kit_folder(address))
+    plain, _, digest = address.partition("#")
+    kit = read_kit(kit_folder(plain))
+    if digest and digest != kit.digest:
+        what = f"found digest {kit.digest[:16]}..., expected {digest[:16]}...: the kit changed since the run began"
+        raise DefinitionError(kit.folder, "", what, "restore the kit, or start again in a new output folder")
+    return kit
 
 
 def read_kit(folder: Path) -> LoadedKit:

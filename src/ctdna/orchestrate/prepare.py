@@ -118,7 +118,7 @@ def prepare(run_folder: Path, kit_name: str, output: Path, sample_sheet: Path | 
     config = {
         "run_folder": str(run_folder.resolve()),
         "sample_sheet": str(sheet.resolve()) if sheet else "",
-        "kit": kit.address,
+        "kit": kit.pinned,
         "reference": str(reference.resolve()),
     }
     write_text(output / CONFIG, json.dumps(config, indent=2, sort_keys=True) + "\n")
