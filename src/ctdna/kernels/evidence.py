@@ -29,20 +29,15 @@ _TAG_aD, _TAG_bD, _TAG_cD = 0x4461, 0x4462, 0x4463
 
 
 @kernel
-def mix(value: np.uint64) -> np.uint64:
-    """Return the value with its bits spread (SplitMix64's last step)."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
-
-
-@kernel
 def hash_bytes(data: Bytes, at: Int, end: Int) -> np.uint64:
-    """Return a 64-bit hash of the bytes."""
-    value = np.uint64(0xCBF29CE484222325)
-    for k in range(at, end):
-        value = (value ^ np.uint64(data[k])) * np.uint64(0x100000001B3)
-    return mix(value)
+    """Return a 62-bit hash of the bytes, from two of 32 bits; no step leaves 63 bits."""
+    one, two = np.int64(0x811C9DC5), np.int64(0x9747B28C)
+    for k in range(at, end + 4):
+        byte = np.int64(data[k]) if k < end else np.int64(0xA5)
+        one = ((one ^ byte) * 0x01000193) & 0xFFFFFFFF
+        two = ((two + byte + 1) * 0x5BD1E995) & 0xFFFFFFFF
+        two ^= two >> 15
+    return np.uint64((one & 0x3FFFFFFF) << 32 | two)
 
 
 @kernel
