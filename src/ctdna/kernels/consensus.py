@@ -72,7 +72,7 @@ def new_strands(n_bases: Int) -> Strands:
 
 
 @kernel
-def exp_minus(nats: Int, tables: ConsensusTables) -> float:
+def exp_minus(nats: Int, exponentials: NDArray[np.float64]) -> float:
     """Return exp(-nats) of a whole-number logarithm of 0 or more, to 1e-15; 0 beyond `EXP_NATS`.
 
     Table and polynomial instead of the system's `exp`: the same bits on every machine.
@@ -84,7 +84,7 @@ def exp_minus(nats: Int, tables: ConsensusTables) -> float:
     series = 1.0 - rest / 6.0
     for k in range(5, 0, -1):
         series = 1.0 - rest / k * series
-    return float(tables.exponentials[step]) * series
+    return float(exponentials[step]) * series
 
 
 @kernel
@@ -104,42 +104,51 @@ def odds_quality(odds: float, tables: ConsensusTables) -> Int:
 
 
 @kernel
-def best_lane(lanes: NDArray[np.int64]) -> Int:
-    """Return the base code of the greatest of four lanes, N where the greatest is not alone."""
-    best = np.int64(0)
+def best_lane(lanes: NDArray[np.int64], i: Int) -> Int:
+    """Return the base code of the greatest of the four lanes of position i, N where the greatest is not alone."""
+    best, most = np.int64(0), lanes[i, 0]
     is_tie = False
     for b in range(1, 4):
-        if lanes[b] > lanes[best]:
-            best, is_tie = np.int64(b), False
-        elif lanes[b] == lanes[best]:
+        if lanes[i, b] > most:
+            best, most, is_tie = np.int64(b), lanes[i, b], False
+        elif lanes[i, b] == most:
             is_tie = True
     return np.int64(N) if is_tie else best
 
 
 @kernel
-def lanes_quality(lanes: NDArray[np.int64], best: Int, tables: ConsensusTables) -> Int:
-    """Return the consensus quality of the best of four lanes."""
-    runner_up = np.int64(-1)
-    for b in range(4):
-        if b != best and (runner_up < 0 or lanes[b] > lanes[runner_up]):
-            runner_up = np.int64(b)
-    if lanes[best] - lanes[runner_up] >= tables.sure[0]:
-        return np.int64(tables.ceiling[0])
-    odds = 0.0
+def lanes_quality(lanes: NDArray[np.int64], i: Int, best: Int, tables: ConsensusTables) -> Int:
+    """Return the consensus quality of the best of the four lanes of position i."""
+    most, exponentials = lanes[i, best], tables.exponentials
+    odds, last, share = 0.0, np.int64(-1), 0.0
     for b in range(4):
         if b != best:
-            odds += exp_minus(lanes[best] - lanes[b], tables)
+            behind = most - lanes[i, b]
+            if behind != last:
+                last, share = behind, exp_minus(behind, exponentials)
+            odds += share
     return odds_quality(odds, tables)
+
+
+@kernel
+def lead(lanes: NDArray[np.int64], i: Int, best: Int) -> Int:
+    """Return how far the best of the four lanes of position i lies ahead of the next."""
+    nearest = np.int64(1) << 62
+    for b in range(4):
+        if b != best:
+            nearest = min(nearest, lanes[i, best] - lanes[i, b])
+    return nearest
 
 
 @kernel
 def clear_votes(strands: Strands, slot: Int, n_bases: Int) -> None:
     """Empty the lanes and a slot's counts for a vote of so many bases."""
     strands.lengths[slot] = n_bases
+    lanes, counts = strands.lanes, strands.counts
     for i in range(n_bases):
         for b in range(4):
-            strands.lanes[i, b] = 0
-            strands.counts[slot, i, b] = 0
+            lanes[i, b] = 0
+            counts[slot, i, b] = 0
 
 
 @kernel
@@ -159,6 +168,8 @@ def add_read(
     """
     bases_at, quals_at, n_bases, n_used, is_reverse = place
     used = min(np.int64(n_used), strands.lengths[slot])
+    # Columns of a tuple are bound before the loop: taken inside it, each costs two atomic counts of references.
+    lanes, counts, support = strands.lanes, strands.counts, tables.support
     for i in range(used):
         k = n_bases - 1 - i if is_reverse else np.int64(i)
         quality = np.int64(data[quals_at + k])
@@ -170,31 +181,35 @@ def add_read(
             continue
         if is_reverse:
             code = 3 - code
-        strands.lanes[i, code] += tables.support[quality & 127]
-        strands.counts[slot, i, code] += 1
+        lanes[i, code] += support[quality & 127]
+        counts[slot, i, code] += 1
 
 
 @kernel
 def call_votes(strands: Strands, slot: Int, limits: VoteLimits, tables: ConsensusTables) -> None:
     """Call bases, qualities, depths and errors of a slot from its lanes and counts."""
+    lanes, counts, codes, quals = strands.lanes, strands.counts, strands.codes, strands.quals
+    depths, all_errors = strands.depths, strands.errors
+    least, least_quality, most = limits.min_reads, limits.min_consensus_quality, np.int64(MAX_DEPTH)
+    sure, ceiling = tables.sure[0], tables.ceiling[0]
     for i in range(strands.lengths[slot]):
         depth = np.int64(0)
         for b in range(4):
-            depth += np.int64(strands.counts[slot, i, b])
-        raw = best_lane(strands.lanes[i])
+            depth += np.int64(counts[slot, i, b])
+        raw = best_lane(lanes, i)
         quality: Int = np.int64(NO_CALL_QUALITY)
         errors = depth
         if raw != N:
-            quality = lanes_quality(strands.lanes[i], raw, tables)
-            errors = depth - np.int64(strands.counts[slot, i, raw])
+            is_sure = lead(lanes, i, raw) >= sure
+            quality = ceiling if is_sure else lanes_quality(lanes, i, raw, tables)
+            errors = depth - np.int64(counts[slot, i, raw])
         code = raw
-        if depth < limits.min_reads:
+        if depth < least:
             code, quality = np.int64(N), np.int64(TOO_SHALLOW_QUALITY)
-        elif quality < limits.min_consensus_quality or raw == N:
+        elif quality < least_quality or raw == N:
             code, quality = np.int64(N), np.int64(NO_CALL_QUALITY)
-        strands.codes[slot, i], strands.quals[slot, i] = code, quality
-        strands.depths[slot, i] = min(depth, np.int64(MAX_DEPTH))
-        strands.errors[slot, i] = min(errors, np.int64(MAX_DEPTH))
+        codes[slot, i], quals[slot, i] = code, quality
+        depths[slot, i], all_errors[slot, i] = min(depth, most), min(errors, most)
 
 
 @kernel
@@ -210,22 +225,25 @@ def call_single(
     """Call a slot from its only read: its bases, each quality through the table of single reads."""
     bases_at, quals_at, n_bases, n_used, is_reverse = place
     strands.lengths[slot] = n_used
+    counts, out_codes, quals, single = strands.counts, strands.codes, strands.quals, tables.single
+    depths, errors = strands.depths, strands.errors
+    least, least_quality = limits.min_input_quality, limits.min_consensus_quality
     for i in range(n_used):
         k = n_bases - 1 - i if is_reverse else np.int64(i)
         raw_quality = np.int64(data[quals_at + k])
         pair = np.int64(data[bases_at + (k >> 1)])
         code = np.int64(codes[pair & 15 if k & 1 else pair >> 4])
-        if raw_quality < limits.min_input_quality:
+        if raw_quality < least:
             code = np.int64(N)
         elif is_reverse and code != N:
             code = 3 - code
         for b in range(4):
-            strands.counts[slot, i, b] = 1 if b == code else 0
-        strands.depths[slot, i], strands.errors[slot, i] = (0 if code == N else 1), 0
-        quality = np.int64(tables.single[raw_quality & 127])
-        if code == N or quality < limits.min_consensus_quality:
+            counts[slot, i, b] = 1 if b == code else 0
+        depths[slot, i], errors[slot, i] = (0 if code == N else 1), 0
+        quality = np.int64(single[raw_quality & 127])
+        if code == N or quality < least_quality:
             code, quality = np.int64(N), np.int64(NO_CALL_QUALITY)
-        strands.codes[slot, i], strands.quals[slot, i] = code, quality
+        out_codes[slot, i], quals[slot, i] = code, quality
 
 
 @kernel
@@ -233,17 +251,17 @@ def pileup_call(
     observed: NDArray[np.uint8], quals: NDArray[np.uint8], tables: ConsensusTables
 ) -> tuple[Int, Int, NDArray[np.int64]]:
     """Return base code, quality and counts by base of one position from its observations (base codes, qualities)."""
-    lanes = np.zeros(4, np.int64)
+    lanes = np.zeros((1, 4), np.int64)
     counts = np.zeros(4, np.int64)
     for i in range(len(observed)):
         code = np.int64(observed[i])
         if code < N:
-            lanes[code] += tables.support[np.int64(quals[i]) & 127]
+            lanes[0, code] += tables.support[np.int64(quals[i]) & 127]
             counts[code] += 1
-    best = best_lane(lanes)
+    best = best_lane(lanes, np.int64(0))
     quality: Int = np.int64(NO_CALL_QUALITY)
     if best != N:
-        quality = lanes_quality(lanes, best, tables)
+        quality = lanes_quality(lanes, np.int64(0), best, tables)
     return best, quality, counts
 
 

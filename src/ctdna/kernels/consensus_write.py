@@ -52,9 +52,9 @@ def new_output(n_bytes: Int, prefix: Bytes, read_group: Bytes) -> Output:
 @kernel
 def put(out: Output, value: Int, n_bytes: Int) -> None:
     """Write a whole number in so many bytes, little-endian."""
-    at = out.state[0]
+    at, data = out.state[0], out.data
     for k in range(n_bytes):
-        out.data[at + k] = (np.int64(value) >> (8 * k)) & 255
+        data[at + k] = (np.int64(value) >> (8 * k)) & 255
     out.state[0] = at + n_bytes
 
 
@@ -113,10 +113,10 @@ def put_shorts(out: Output, name: Int, values: NDArray[np.int32], n: Int) -> Non
     put_tag(out, name, np.int64(66))
     put_byte(out, np.int64(115))
     put_word(out, n)
-    at = out.state[0]
+    at, data = out.state[0], out.data
     for i in range(n):
         value = np.int64(values[i])
-        out.data[at + 2 * i], out.data[at + 2 * i + 1] = value & 255, value >> 8 & 255
+        data[at + 2 * i], data[at + 2 * i + 1] = value & 255, value >> 8 & 255
     out.state[0] = at + 2 * n
 
 
@@ -124,9 +124,9 @@ def put_shorts(out: Output, name: Int, values: NDArray[np.int32], n: Int) -> Non
 def put_letters(out: Output, name: Int, values: Bytes, n: Int, table: Bytes) -> None:
     """Write a text tag of n letters, each value through a table."""
     put_tag(out, name, np.int64(90))
-    at = out.state[0]
+    at, data = out.state[0], out.data
     for i in range(n):
-        out.data[at + i] = table[values[i]]
+        data[at + i] = table[values[i]]
     out.state[0] = at + n
     put_byte(out, np.int64(0))
 
@@ -143,10 +143,10 @@ def open_record(out: Output, source: Bytes, who: Identity, flag: Int, strands: S
     put_byte(out, np.int64(58))
     put_bytes(out, source, who.mi_at, who.n_mi)
     put_byte(out, np.int64(0))
-    at = out.state[0]
+    at, data, codes = out.state[0], out.data, strands.codes
     for i in range(0, n - 1, 2):
-        high, low = _NIBBLE_OF_CODE[strands.codes[slot, i]], _NIBBLE_OF_CODE[strands.codes[slot, i + 1]]
-        out.data[at + (i >> 1)] = np.int64(high) << 4 | np.int64(low)
+        high, low = _NIBBLE_OF_CODE[codes[slot, i]], _NIBBLE_OF_CODE[codes[slot, i + 1]]
+        data[at + (i >> 1)] = np.int64(high) << 4 | np.int64(low)
     if n & 1:
         out.data[at + (n >> 1)] = np.int64(_NIBBLE_OF_CODE[strands.codes[slot, n - 1]]) << 4
     at += (n + 1) >> 1
@@ -173,10 +173,11 @@ def put_depths(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
     n = strands.lengths[slot]
     most, least = np.int64(0), np.int64(1) << 40
     depth, errors = np.int64(0), np.int64(0)
+    depths, all_errors = strands.depths, strands.errors
     for i in range(n):
-        most, least = max(most, np.int64(strands.depths[slot, i])), min(least, np.int64(strands.depths[slot, i]))
-        depth += np.int64(strands.depths[slot, i])
-        errors += np.int64(strands.errors[slot, i])
+        here = np.int64(depths[slot, i])
+        most, least, depth = max(most, here), min(least, here), depth + here
+        errors += np.int64(all_errors[slot, i])
     put_int(out, letter | 68 << 8, most)
     put_int(out, letter | 77 << 8, least if n > 0 else np.int64(0))
     put_rate(out, letter | 69 << 8, errors, depth)

@@ -66,17 +66,18 @@ def combine(strands: Strands, a: Int, b: Int, target: Int) -> Int:
         _copy(strands, a if has_a else b, target)
         return ONLY_A if has_a else ONLY_B
     strands.lengths[a], strands.lengths[b], strands.lengths[target] = shorter, shorter, shorter
+    codes, quals, counts = strands.codes, strands.quals, strands.counts
+    depths, all_errors = strands.depths, strands.errors
     for i in range(shorter):
         code, quality, raw = combine_base(
-            np.int64(strands.codes[a, i]), np.int64(strands.quals[a, i]),
-            np.int64(strands.codes[b, i]), np.int64(strands.quals[b, i]),
-        )  # fmt: skip
+            np.int64(codes[a, i]), np.int64(quals[a, i]), np.int64(codes[b, i]), np.int64(quals[b, i])
+        )
         errors = np.int64(0)
         if raw != N:
             for base in range(4):
                 if base != raw:
-                    errors += np.int64(strands.counts[a, i, base]) + np.int64(strands.counts[b, i, base])
-        strands.codes[target, i], strands.quals[target, i] = code, quality
-        strands.depths[target, i] = np.int64(strands.depths[a, i]) + np.int64(strands.depths[b, i])
-        strands.errors[target, i] = min(errors, np.int64(MAX_DEPTH))
+                    errors += np.int64(counts[a, i, base]) + np.int64(counts[b, i, base])
+        codes[target, i], quals[target, i] = code, quality
+        depths[target, i] = np.int64(depths[a, i]) + np.int64(depths[b, i])
+        all_errors[target, i] = min(errors, np.int64(MAX_DEPTH))
     return BOTH
