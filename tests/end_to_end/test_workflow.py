@@ -1,0 +1,78 @@
+"""The workflow is clean, complete, and the same for `ctdna run` and for Snakemake by hand."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctdna.cli.main import COMMANDS
+from tests.end_to_end.conftest import KIT, REPOSITORY, ctdna
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+RULES = REPOSITORY / "workflow" / "rules"
+
+
+@pytest.fixture(scope="module")
+def prepared(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("prepared") / "out"
+    done = ctdna("run", run_folder, "--kit", KIT, "--output", output, "--prepare")
+    assert done.returncode == 0, done.stderr
+    assert "--snakefile" in done.stdout
+    return output
+
+
+def _snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    workflow = REPOSITORY / "workflow"
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(workflow / "Snakefile")]
+    command += ["--directory", str(folder), "--configfile", str(folder / "config.yaml"), *arguments]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=folder, env={**os.environ, "PATH": path}
+    )
+
+
+def test_lint_finds_nothing(prepared: Path) -> None:
+    done = _snakemake(prepared, "--lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Congratulations" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("profile", ["local", "slurm"])
+def test_a_dry_run_plans_every_stage(prepared: Path, profile: str) -> None:
+    folder = REPOSITORY / "workflow" / "profiles" / profile
+    done = _snakemake(prepared, "--workflow-profile", str(folder), "--dry-run", "--quiet", "reason")
+    assert done.returncode == 0, done.stdout + done.stderr
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    assert planned["demultiplex"] == "1"
+    for stage in ("extract", "align", "group", "consensus", "realign", "filter", "call", "annotate", "qc", "report"):
+        assert planned[stage] == "3", stage
+
+
+def test_every_rule_is_thin() -> None:
+    wanted = ("input:", "output:", "log:", "benchmark:", "threads:", "conda:", "shell:")
+    for path in sorted(RULES.glob("*.smk")):
+        text = path.read_text()
+        assert re.search(r"^    run:", text, re.MULTILINE) is None
+        for rule in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]:
+            name = rule.partition(":")[0]
+            assert all(f"    {directive}" in rule for directive in wanted), name
+            commands = re.findall(r'"ctdna (\w+)', rule)
+            assert len(commands) == 1, name
+            assert commands[0] in COMMANDS
+    assert len((RULES / "common.smk").read_text().splitlines()) < 80
+
+
+def test_a_configuration_with_unknown_keys_is_refused(prepared: Path) -> None:
+    done = _snakemake(prepared, "--config", "threshold=3", "--dry-run")
+    assert done.returncode != 0
+    assert "threshold" in done.stdout + done.stderr
+
+
+def test_without_a_manifest_it_says_what_to_do(prepared: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text((prepared / "config.yaml").read_text())
+    done = _snakemake(tmp_path, "--dry-run")
+    assert done.returncode != 0
+    assert "ctdna run --prepare" in done.stdout + done.stderr
