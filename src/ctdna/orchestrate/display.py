@@ -50,7 +50,7 @@ def headline(progress: Progress, cores: int) -> str:
     if n_done == n_all:
         return f"All {n_all} steps are done."
     running = sorted({PLAIN_WORDS[task.stage] for task in progress.tasks if task.state == "running"})
-    now = ", ".join(running) if running else "getting ready"
+    now = ", ".join(running) if running else "preparing the next step"
     return f"{n_done} of {n_all} steps done, {plain_duration(progress.seconds_left(cores))} left. Now: {now}."
 
 
