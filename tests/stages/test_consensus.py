@@ -224,3 +224,10 @@ def test_molecules_that_are_not_numbered_in_order() -> None:
     found, _ = call(_pair("x", "90000000001") + _pair("y", "5") + _pair("z", "05") + _pair("w", "q"), params("simplex"))
     assert [record["tags"]["MI"] for record in found[::2]] == ["90000000001", "5", "05", "q"]
     assert np.all([record["name"] == f"lib:{record['tags']['MI']}" for record in found])
+
+
+def test_a_long_read_group_has_room() -> None:
+    caller = ConsensusCaller(params("simplex"), Naming("p" * 200, "G" * 5000))
+    found = [record for part in caller.call([raw(_pair("x", "1"))]) for record in plain_records(part)]
+    assert [len(record["tags"]["RG"]) for record in found] == [5000, 5000]
+    assert [record["name"] for record in found] == ["p" * 200 + ":1"] * 2

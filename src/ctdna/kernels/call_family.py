@@ -344,7 +344,7 @@ def call_families(
 
     Mates' overlaps are corrected within `source.data` itself.
     """
-    most = _sizes(source, starts, low, high, len(prefix))
+    most = _sizes(source, starts, low, high, len(prefix) + len(read_group))
     family = new_family(most[0], most[1], most[3])
     strands, umis = new_strands(most[2]), new_umi_votes(most[4])
     out, tally = new_output(most[5], prefix, read_group), new_tally(high - low)
