@@ -1,4 +1,5 @@
 import random
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,6 +58,14 @@ def planted(edits: Sequence[Edit]) -> str:
     for edit in sorted(edits, reverse=True):
         text = text[: edit.pos0] + edit.alt + text[edit.pos0 + len(edit.ref) :]
     return text
+
+
+def clip_behind(read: Read, pos0: int) -> Read:
+    """Return the read with all behind a deletion at `pos0` clipped, as aligners do near a read's end."""
+    lengths = [int(n) for n in re.findall(r"(\d+)[MDIS]", read.cigar)]
+    if "D" not in read.cigar or read.pos0 + lengths[0] != pos0:
+        return read
+    return read._replace(cigar=f"{lengths[0]}M{sum(lengths[2:])}S")
 
 
 @pytest.mark.parametrize(
@@ -237,6 +246,48 @@ def test_hotspots_have_rows_of_every_class_and_wrong_reference_is_refused() -> N
     wrong = Hotspot(CONTIG, 521, flip(SNV.ref), flip(SNV.ref, 2), "G", "x")
     with pytest.raises(InputError, match=r"hotspot x at chrT:521: its ref is .*, the reference has"):
         called(crowd(10, 1), [wrong])
+
+
+def test_molecules_of_a_deletion_are_none_of_its_neighbour_s() -> None:
+    shifted = Edit(DELETION.pos0 + 1, REFERENCE[502:518], REFERENCE[502])
+    inner = Edit(DELETION.pos0 + 3, REFERENCE[504:517], REFERENCE[504])
+    spots = [Hotspot(CONTIG, e.pos0 + 1, e.ref, e.alt, "G", f"spot {e.pos0}") for e in (DELETION, shifted, inner)]
+    assert planted([shifted]) != planted([DELETION])
+    result = called(crowd(1500, 7, [(12, [DELETION])]), spots)
+    seen = {
+        result.loci.hotspot[i]: (result.loci.state[i], int(result.loci.alt_molecules[i]))
+        for i in range(len(result.loci.ref))
+    }
+    assert seen["spot 501"] == ("DETECTED", 12)
+    assert seen["spot 502"] == ("NOT_DETECTED", 0)
+    assert seen["spot 504"] == ("NOT_DETECTED", 0)
+    assert [applied(variant) for variant in passed(result)] == [planted([DELETION])]
+
+
+def test_another_insertion_at_the_same_place_does_not_count() -> None:
+    other = Edit(INSERTION.pos0, INSERTION.ref, INSERTION.alt[:-1] + flip(INSERTION.alt[-1]))
+    spot = Hotspot(CONTIG, other.pos0 + 1, other.ref, other.alt, "G", "other")
+    result = called(crowd(1500, 7, [(12, [INSERTION])]), [spot])
+    i = row(result.loci, other.pos0 + 1, other.alt, "other")
+    assert (result.loci.state[i], int(result.loci.alt_molecules[i])) == ("NOT_DETECTED", 0)
+
+
+def test_clipped_reads_count_for_the_allele_that_they_fit() -> None:
+    shifted = Edit(DELETION.pos0 + 1, REFERENCE[502:518], REFERENCE[502])
+    spots = [Hotspot(CONTIG, e.pos0 + 1, e.ref, e.alt, "G", f"spot {e.pos0}") for e in (DELETION, shifted)]
+    reads = crowd(1500, 7, [(12, [DELETION])])
+    whole = called(reads, spots)
+    for name in range(12):
+        clipped = [clip_behind(read, 502) for read in molecule(9000 + name, 415, 240, DUPLEX, [DELETION])]
+        reads += clipped
+    result = called(reads, spots)
+    i, j = (
+        row(result.loci, DELETION.pos0 + 1, DELETION.alt, "spot 501"),
+        row(result.loci, shifted.pos0 + 1, shifted.alt, "spot 502"),
+    )
+    assert int(whole.loci.alt_molecules[i]) == 12
+    assert int(result.loci.alt_molecules[i]) == 24
+    assert (result.loci.state[j], int(result.loci.alt_molecules[j])) == ("NOT_DETECTED", 0)
 
 
 def test_too_few_molecules_are_no_call_not_negative() -> None:

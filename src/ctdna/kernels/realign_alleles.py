@@ -1,7 +1,9 @@
 """What each molecule says about one allele: its reads held against the reference and the alternate sequence.
 
 A read is placed by the base before the window of the change, or, where it does not reach there, by the base after it;
-from there it is compared, base by base and clips included, with both sequences. Only a clear difference decides.
+from there it is compared, base by base and clips included, with both sequences. Only a clear difference decides. A read
+that differs from the allele in an inserted base, or that is not aligned like the allele and differs at all, may show a
+neighbouring allele and does not count for this one.
 """
 
 from typing import NamedTuple
@@ -101,7 +103,9 @@ def _compare(reads: StoredReads, regions: Regions, i: Int, change: Change, side:
             continue
         k = slot - change.low + (0 if is_left else shift)
         bad_ref += (code & 7) != np.int64(regions.reference[slot])
-        bad_alt += (code & 7) != _alternate_base(regions.reference, change, k)
+        if (code & 7) != _alternate_base(regions.reference, change, k):
+            is_inserted = change.slot <= change.low + k < change.slot + len(change.inserted)
+            bad_alt += MAX_MISMATCHES + 1 if is_inserted else 1
     return bad_ref, bad_alt
 
 
@@ -122,6 +126,13 @@ def _cell_around(reads: StoredReads, i: Int, change: Change, side: tuple[Int, bo
 
 
 @kernel
+def _is_aligned_so(change: Change, left: Int, right: Int) -> bool:
+    """Return whether the read's alignment has both bases around the window, as far apart as in the allele."""
+    n_between = change.high - change.low + len(change.inserted) - change.n_deleted
+    return bool(left >= 0 and right >= 0 and right - left - 1 == n_between)
+
+
+@kernel
 def read_verdict(reads: StoredReads, regions: Regions, i: Int, change: Change, end_bases: Int) -> tuple[Int, Int]:
     """Return what read i says about the change (NOTHING, REF, ALT or OTHER) and its packed cell there."""
     left = cell_of_slot(reads, i, change.low - 1)
@@ -137,10 +148,10 @@ def read_verdict(reads: StoredReads, regions: Regions, i: Int, change: Change, e
         verdict = REF
     elif left >= 0 and right >= 0 and min(bad_ref, bad_alt) > MAX_MISMATCHES:
         verdict = OTHER
-    if verdict == ALT and left >= 0 and right >= 0:
-        length = right - left - 1
-        if length != change.high - change.low + len(change.inserted) - change.n_deleted:
-            verdict = ALT if bad_alt == 0 else OTHER
+    if verdict == ALT and bad_alt > 0 and not _is_aligned_so(change, left, right):
+        # Another change near by, which the alignment shows or, clipped, leaves open.
+        spans = reads.slot[i] < change.low and reads.end_slot[i] > change.high
+        verdict = OTHER if spans else NOTHING
     near = min(change.slot - reads.fragment_low[i], reads.fragment_high[i] - 1 - change.slot)
     return verdict, _cell_around(reads, i, change, side) | (IS_END if near < end_bases else 0)
 
