@@ -79,9 +79,10 @@ def check_contigs(reference: Path, header: "BamHeader", kit: "LoadedKit | None")
     """Check that the aligner's index holds the contigs of the FASTA's index, where there is one, and of the kit.
 
     Raises:
-        InputError: the aligner's index is of another FASTA.
+        InputError: the aligner's index is of another FASTA, by its contigs or its bases.
         DefinitionError: a contig that the kit needs is missing or has another length.
     """
+    from ctdna.formats.bwa import check_index
     from ctdna.formats.fasta import Reference
 
     if Path(f"{reference}.fai").is_file():
@@ -89,6 +90,7 @@ def check_contigs(reference: Path, header: "BamHeader", kit: "LoadedKit | None")
             if fasta.contigs != header.contigs:
                 what = "the aligner's index holds other contigs than the FASTA"
                 raise InputError(reference, "", what, "run bwa index on this FASTA again")
+            check_index(fasta)
     if kit is None:
         return
     from ctdna.kit.reference import kit_references

@@ -96,6 +96,7 @@ def _bytes(path: Path) -> bytes:
 class Ground(NamedTuple):
     """A panel on its reference."""
 
+    reference: Path
     panel: "Panel"
     contigs: tuple[tuple[str, int], ...]
 
@@ -125,20 +126,24 @@ def lay_ground(bam: Path, reference: Path, targets: Path) -> Ground:
             if found != length:
                 what = f"contig {name} has {length} bases, in the reference {reference.name} {found or 'it is absent'}"
                 raise InputError(bam, "header", what, "give the reference that the reads were aligned to")
-        return Ground(lay_panel(intervals, header.contigs, sequences.fetch), header.contigs)
+        return Ground(reference, lay_panel(intervals, header.contigs, sequences.fetch), header.contigs)
 
 
 def gather_bam(bam: Path, ground: Ground, params: CallParams, threads: int) -> "Evidence":
     """Return what a BAM shows on the panel.
 
     Raises:
-        InputError: the BAM is damaged, has other contigs, or a record has wrong depth tags.
+        InputError: the BAM is damaged, has other contigs or wrong depth tags, or the reference is not its own.
     """
     from ctdna.formats.bam import iter_records
     from ctdna.stages.evidence import gather
+    from ctdna.stages.reference_fit import check_panel_fit
 
     header, batches = iter_records(bam, threads)
     if header.contigs != ground.contigs:
         raise InputError(bam, "header", "its contigs differ from those of the first BAM", "align all to one reference")
     with options.located(bam):
-        return gather(batches, ground.panel, params)
+        evidence = gather(batches, ground.panel, params)
+    with options.located(ground.reference):
+        check_panel_fit(ground.panel, evidence.counts)
+    return evidence

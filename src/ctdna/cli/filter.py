@@ -71,7 +71,8 @@ def _fetch(
                 found.contig.tolist(), found.start0.tolist(), found.end0.tolist(), strict=True
             )
         ]
-    return kept_records(records, filtered, found, bases)
+    with options.located(reference):
+        return kept_records(records, filtered, found, bases)
 
 
 def _write(path: Path, header: "BamHeader", kept: "RawRecords", is_mapped: bool, threads: int) -> None:

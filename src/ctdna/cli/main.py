@@ -99,38 +99,36 @@ def _usage_error(error: click.ClickException) -> InputError:
     return InputError(None, "", error.format_message().rstrip("."), f"see {program} --help")
 
 
-def _told(error: CtdnaError) -> int:
-    print(f"ctdna: error {error.exit_code}: {error}", file=sys.stderr)
-    return error.exit_code
+def _located(error: CtdnaError | click.ClickException | OSError | MemoryError) -> CtdnaError:
+    """Return any failure that the user can act on as the error of one line that it is told as."""
+    if isinstance(error, CtdnaError):
+        return error
+    if isinstance(error, click.ClickException):
+        return _usage_error(error)
+    if isinstance(error, OSError):
+        return _system_error(error)
+    return InputError(None, "", "not enough memory", "free memory, or run on a larger machine")
 
 
 def _outcome(debug: bool) -> object:
     """Return the exit code of the command line, or what the command returned; failures are printed as one line."""
     try:
         return command.main(prog_name="ctdna", standalone_mode=False)
-    except CtdnaError as error:
-        if debug:
-            raise
-        return _told(error)
     except NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
-    except click.ClickException as error:
-        return _told(_usage_error(error))
     except (KeyboardInterrupt, click.Abort):
         print("ctdna: stopped", file=sys.stderr)
         return EXIT_STOPPED
     except BrokenPipeError:
         sys.stderr.close()
         return 1
-    except OSError as error:
+    except (CtdnaError, click.ClickException, OSError, MemoryError) as error:
         if debug:
             raise
-        return _told(_system_error(error))
-    except MemoryError:
-        if debug:
-            raise
-        return _told(InputError(None, "", "not enough memory", "free memory, or run on a larger machine"))
+        told = _located(error)
+        print(f"ctdna: error {told.exit_code}: {told}", file=sys.stderr)
+        return told.exit_code
 
 
 def run() -> None:

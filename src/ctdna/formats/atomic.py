@@ -4,7 +4,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ctdna.model.errors import InputError
@@ -26,6 +26,7 @@ def writable_error(path: Path, error: OSError) -> InputError:
         errno.EROFS: ("the file system is read-only", "choose another output folder"),
         errno.ENOENT: ("the folder does not exist", "make the folder first"),
         errno.ENOTDIR: ("a part of the path is a file, not a folder", "choose another output folder"),
+        errno.EFBIG: ("the file would be larger than the system allows", "raise the limit (ulimit -f)"),
         errno.EISDIR: ("found a folder, a file is to be written", "choose another name"),
     }
     what, hint = hints.get(error.errno or 0, (f"cannot write: {error.strerror or error}", "see the system's message"))
@@ -57,7 +58,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        _remove(temporary)
+        with suppress(OSError):  # where no file can be made, none can be removed: the first error is the one to tell
+            _remove(temporary)
         if error.filename is not None and Path(os.fsdecode(error.filename)).name not in (
             temporary.name,
             path.name,

@@ -16,12 +16,15 @@ import yaml
 from numpy.typing import NDArray
 
 from ctdna.formats.bam import BamHeader
+from ctdna.formats.bgzf import open_input
+from ctdna.formats.fasta import Reference
 from ctdna.model.columns import FastqColumns, RawRecords
 from ctdna.model.errors import DefinitionError, InputError, ProgramError
 
 INDEX_SUFFIXES = (".amb", ".ann", ".bwt", ".pac", ".sa")
 _CHUNK_BASES = 10_000_000
 _READ_BYTES = 8 << 20
+_CHECKED_BASES = 512
 _INSTALL = "install bwa {version} (Debian 12: apt-get install bwa)"
 
 
@@ -80,6 +83,29 @@ def open_bwa(reference: Path, pinned: str) -> Bwa:
         raise ProgramError(None, "bwa", "not found on the PATH", _INSTALL.format(version=pinned))
     _check_version(program, pinned)
     return Bwa(program, pinned, reference.resolve())
+
+
+def check_index(reference: Reference) -> None:
+    """Check bases of the middle of every contig against the sequence that the aligner's index holds.
+
+    Raises:
+        InputError: the index is of another sequence, or is cut short.
+    """
+    codes = np.full(256, 4, dtype=np.uint8)
+    codes[list(b"ACGT")] = [0, 1, 2, 3]
+    first = 0
+    with open_input(Path(f"{reference.path}.pac")) as stream:
+        for name, length in reference.contigs:
+            start0 = max(0, length - _CHECKED_BASES) // 2
+            expected = codes[reference.fetch(name, start0, min(length, start0 + _CHECKED_BASES))]
+            at = first + start0
+            stream.seek(at // 4)
+            packed = np.frombuffer(stream.read(len(expected) // 4 + 2), dtype=np.uint8)
+            bases = (packed[:, None] >> np.array([6, 4, 2, 0], dtype=np.uint8) & 3).ravel()[at % 4 :][: len(expected)]
+            if len(bases) < len(expected) or (bases != expected)[expected < 4].any():
+                what = "the aligner's index is of another sequence"
+                raise InputError(reference.path, f"contig {name}", what, "run bwa index on this FASTA again")
+            first += length
 
 
 def _command(bwa: Bwa, options: tuple[str, ...], threads: int) -> list[str]:

@@ -1,6 +1,7 @@
 """Reference sequences of a FASTA file with its `.fai` index."""
 
 import hashlib
+from os import SEEK_END
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -89,7 +90,9 @@ def _read_index(path: Path) -> tuple[Contig, ...]:
     if not index.is_file():
         raise InputError(path, "", f"its index {index.name} is missing", _INDEX_AGAIN)
     contigs = []
-    for number, line in enumerate(index.read_text().splitlines(), 1):
+    with open_input(index) as stream:
+        lines = stream.read().decode("utf-8", "replace").splitlines()
+    for number, line in enumerate(lines, 1):
         try:
             name, length, offset, line_bases, line_bytes = line.split("\t")
             contigs.append(Contig(name, int(length), int(offset), int(line_bases), int(line_bytes)))
@@ -109,6 +112,7 @@ class Reference:
         """
         self.path = path
         self._stream = open_input(path)
+        self._size = self._stream.seek(0, SEEK_END)
         try:
             self._contigs = {contig.name: contig for contig in _read_index(path)}
             for contig in self._contigs.values():
@@ -125,6 +129,14 @@ class Reference:
         is_named = bool(header) and header[0] == b">" + contig.name.encode() and head.endswith(b"\n")
         if not is_named or contig.line_bases < 1 or contig.line_bytes < contig.line_bases:
             raise InputError(self.path, f"contig {contig.name}", "the .fai index is not of this file", _INDEX_AGAIN)
+        if contig.length and self._byte_of(contig, contig.length - 1) >= self._size:
+            what = f"the file ends before the contig's {contig.length} bases"
+            raise InputError(self.path, f"contig {contig.name}", what, "copy or make the file again")
+
+    @staticmethod
+    def _byte_of(contig: Contig, pos0: int) -> int:
+        """Return the byte of the file at which a base of a contig stands."""
+        return contig.offset + pos0 // contig.line_bases * contig.line_bytes + pos0 % contig.line_bases
 
     def __enter__(self) -> Self:
         return self
@@ -151,8 +163,7 @@ class Reference:
         if not 0 <= start0 <= end0 <= contig.length:
             what = f"bases {start0} to {end0} asked for, the contig has {contig.length}"
             raise InputError(self.path, f"contig {name}", what, "give the reference of this panel")
-        first = contig.offset + start0 // contig.line_bases * contig.line_bytes + start0 % contig.line_bases
-        last = contig.offset + end0 // contig.line_bases * contig.line_bytes + end0 % contig.line_bases
+        first, last = self._byte_of(contig, start0), self._byte_of(contig, end0)
         self._stream.seek(first)
         raw = np.frombuffer(self._stream.read(last - first).upper(), dtype=np.uint8)
         bases = raw[raw > ord(" ")]

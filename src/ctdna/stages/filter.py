@@ -27,6 +27,7 @@ from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.consensus import FilterParams
+from ctdna.stages.reference_fit import check_reads_fit
 
 REASONS = {
     LOW_DEPTH: "low_depth",
@@ -185,6 +186,9 @@ def kept_records(
     """Return the kept records in their order, NM, MD and UQ renewed where bases were masked.
 
     `bases` are the reference's upper-case letters of each stretch.
+
+    Raises:
+        InputError: the reads differ so much from the reference that it is not theirs.
     """
     reference = np.concatenate([np.zeros(1, dtype=np.uint8), *bases]).astype(np.uint8)
     starts = np.cumsum([1, *(len(part) for part in bases)]).astype(np.int64)
@@ -192,6 +196,9 @@ def kept_records(
     place = np.where(has_stretch, starts[found.of_record], -1)
     first0 = np.append(found.start0, 0)
     shift = np.where(has_stretch, first0[found.of_record], 0)
+    check_reads_fit(
+        records, filtered.fields, np.where(has_stretch, place + filtered.fields.pos0 - shift, -1), reference
+    )
     order = np.flatnonzero(filtered.status == PASS).astype(np.int64)
     return take_retagged(records, filtered.fields, order, place, shift, reference)
 
