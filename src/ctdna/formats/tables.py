@@ -3,6 +3,7 @@
 import csv
 import gzip
 import math
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -78,5 +79,5 @@ def read_loci(path: Path) -> Iterator[dict[str, str]]:
             if header != "#" + "\t".join(LOCUS_COLUMNS):
                 raise InputError(path, "header", "is not a locus table", "give the table that `ctdna call` wrote")
             yield from csv.DictReader(stream, LOCUS_COLUMNS, delimiter="\t", quoting=csv.QUOTE_NONE)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(path, "", f"cannot be read: {error}", "give the table that `ctdna call` wrote") from error

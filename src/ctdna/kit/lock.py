@@ -4,25 +4,22 @@ import hashlib
 from pathlib import Path
 
 from ctdna.formats.atomic import write_text
-from ctdna.model.errors import DefinitionError
+from ctdna.formats.digest import sha256_of
+from ctdna.model.errors import DefinitionError, InputError
 
 LOCK = "kit.lock"
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex.
+    """Return the SHA-256 of a kit's file, in hex.
 
     Raises:
         DefinitionError: the file cannot be read.
     """
-    digest = hashlib.sha256()
     try:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise DefinitionError(path, "", f"cannot be read: {error.strerror}", "restore the kit's folder") from error
-    return digest.hexdigest()
+        return sha256_of(path)
+    except InputError as error:
+        raise DefinitionError(path, "", error.what, "restore the kit's folder") from error
 
 
 def file_digests(folder: Path) -> dict[str, str]:

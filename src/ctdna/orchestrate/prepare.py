@@ -6,12 +6,14 @@ from typing import NamedTuple
 
 from ctdna import __version__
 from ctdna.formats.atomic import writable_error, write_text
+from ctdna.formats.bwa import open_bwa, pinned_version
 from ctdna.formats.documents import dump_json, read_json
 from ctdna.formats.fastq_folder import is_fastq_folder, read_fastq_folder
 from ctdna.formats.run_folder import read_layout, require_complete
 from ctdna.formats.sample_sheet import read_sample_sheet
 from ctdna.kit.load import LoadedKit, load_kit
 from ctdna.kit.reference import resolve_reference
+from ctdna.kit.resources import shipped
 from ctdna.model.errors import InputError
 from ctdna.model.manifest import RunManifest
 from ctdna.model.run import SampleSheet
@@ -114,6 +116,7 @@ def prepare(run_folder: Path, kit_name: str, output: Path, sample_sheet: Path | 
     kit = load_kit(kit_name)
     manifest, sheet = _manifest(run_folder, sample_sheet, kit)
     reference = resolve_reference(kit)
+    open_bwa(reference, pinned_version(shipped("pipeline") / "bwa"))
     _claim(output, manifest)
     config = {
         "run_folder": str(run_folder.resolve()),

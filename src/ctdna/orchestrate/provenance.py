@@ -1,17 +1,16 @@
 """Where a result came from: versions, digests, times and host, kept apart from the result itself."""
 
-import hashlib
 import platform
 import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from ctdna.formats.digest import sha256_of
 from ctdna.model.base import Frozen
 
 PROVENANCE = "provenance.json"
 _LIBRARIES = ("ctdna", "numba", "numpy", "pydantic", "pysam", "scipy", "snakemake", "typst")
-_CHUNK = 1 << 20
 
 
 class Provenance(Frozen):
@@ -33,15 +32,6 @@ class Provenance(Frozen):
     """SHA-256 of each result, by its path in the output folder."""
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _bwa_version() -> str:
     program = shutil.which("bwa")
     if program is None:
@@ -61,11 +51,11 @@ def input_digests(run_folder: Path, sample_sheet: Path | None) -> dict[str, str]
     """Return the digests of the files that name a run: RunInfo.xml, RunParameters.xml, the sample sheet."""
     files = [run_folder / "RunInfo.xml", run_folder / "RunParameters.xml", run_folder / "runParameters.xml"]
     files += [sample_sheet] if sample_sheet is not None else []
-    return {path.name: file_digest(path) for path in files if path.is_file()}
+    return {path.name: sha256_of(path) for path in files if path.is_file()}
 
 
 def result_digests(folder: Path) -> dict[str, str]:
     """Return the digest of every file below `reports` and `qc`, and of every variant file, by relative path."""
     patterns = ("reports/**/*", "qc/**/*", "samples/*/*.vcf.gz", "samples/*/*.tsv.gz")
     found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    return {str(path.relative_to(folder)): file_digest(path) for path in sorted(found)}
+    return {str(path.relative_to(folder)): sha256_of(path) for path in sorted(found)}

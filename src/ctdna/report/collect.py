@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ctdna import __version__
+from ctdna.formats.digest import sha256_of
 from ctdna.formats.documents import read_json
 from ctdna.model import annotation
 from ctdna.model.annotation import Hotspot
@@ -13,7 +14,7 @@ from ctdna.model.manifest import RunManifest
 from ctdna.model.qc import RunQc, SampleQc
 from ctdna.model.result import KnowledgeItem
 from ctdna.report.builder import Sources
-from ctdna.report.sources import locus_rows, program_versions, read_variants, sha256_of
+from ctdna.report.sources import locus_rows, program_versions, read_variants
 
 
 class Files(NamedTuple):

@@ -1,13 +1,10 @@
 """What the earlier stages wrote of a sample: annotated variants, locus table, program versions, digests."""
 
-import hashlib
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-import pysam
-
 from ctdna.formats.annotated_vcf import SiteRecord, read_sites
+from ctdna.formats.bam import read_header
 from ctdna.formats.tables import read_loci
 from ctdna.model.errors import InputError
 
@@ -44,22 +41,6 @@ class VariantRow(NamedTuple):
     """Values by key, percent-encoding not yet decoded; a flag's value is empty."""
     counts: dict[str, str]
     """FORMAT fields of the sample."""
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        raise InputError(path, "", f"cannot be read: {error.strerror}", "check the path") from error
-    return digest.hexdigest()
 
 
 def read_variants(path: Path, sample_id: str) -> tuple[VariantRow, ...]:
@@ -123,8 +104,6 @@ def locus_rows(path: Path) -> tuple[LocusRow, ...]:
     try:
         for row in read_loci(path):
             rows.append(_locus_row(row))
-    except zlib.error as error:
-        raise InputError(path, f"after line {len(rows) + 1}", f"cannot be read: {error}", _REMAKE) from error
     except ValueError as error:
         raise InputError(path, f"line {len(rows) + 2}", str(error), _REMAKE) from error
     if not rows:
@@ -138,9 +117,5 @@ def program_versions(path: Path) -> dict[str, str]:
     Raises:
         InputError: the BAM's header cannot be read.
     """
-    try:
-        with pysam.AlignmentFile(str(path), "rb", check_sq=False) as alignments:
-            programs = alignments.header.to_dict().get("PG", [])
-    except (OSError, ValueError) as error:
-        raise InputError(path, "", f"cannot be read: {error}", _REMAKE) from error
-    return {str(item.get("PN", item["ID"])): str(item["VN"]) for item in programs if "VN" in item}
+    programs = read_header(path).lines("PG")
+    return {program.get("PN", program["ID"]): program["VN"] for program in programs if "VN" in program}
