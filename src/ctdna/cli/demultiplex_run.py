@@ -11,6 +11,7 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from ctdna.cli import options
 from ctdna.cli.demultiplex_fastq import collect_fastq
 from ctdna.formats.atomic import writable_error, write_text
 from ctdna.formats.bgzf import BgzfWriter
@@ -197,8 +198,9 @@ def _write_table(path: Path, table: Table) -> None:
 def _decode(request: Request, sheet_path: Path, sheet: SampleSheet) -> None:
     folder = open_run_folder(request.run_folder, request.read_structure, request.lanes)
     lanes = tuple(lane.lane for lane in folder.lanes)
-    plan = plan_demultiplex(folder.layout, sheet, request.params, lanes)
-    flipped = plan_demultiplex(folder.layout, sheet, request.params, lanes, flip=True)
+    with options.located(sheet_path):
+        plan = plan_demultiplex(folder.layout, sheet, request.params, lanes)
+        flipped = plan_demultiplex(folder.layout, sheet, request.params, lanes, flip=True)
     for text in plan.warnings:
         warn(text)
     interop = read_interop(folder.path / "InterOp")

@@ -42,11 +42,14 @@ def _depths(path: Path) -> dict[tuple[str, int], tuple[int, int]]:
     """Return (contig, position) -> (depth, duplex) from the rows of single bases."""
     from ctdna.formats.tables import read_loci
 
-    return {
-        (row["contig"], int(row["pos1"])): (int(row["depth"]), int(row["duplex"]))
-        for row in read_loci(path)
-        if len(row["ref"]) == len(row["alt"]) == 1
-    }
+    depths: dict[tuple[str, int], tuple[int, int]] = {}
+    for number, row in enumerate(read_loci(path), 2):
+        try:
+            if len(row["ref"]) == len(row["alt"]) == 1:
+                depths[row["contig"], int(row["pos1"])] = int(row["depth"]), int(row["duplex"])
+        except (TypeError, ValueError) as error:
+            raise InputError(path, f"line {number}", "is no row of a locus table", "call the sample again") from error
+    return depths
 
 
 def _snp_counts(bam: Path, reference: Path, kit: "LoadedKit", threads: int) -> "tuple[SnpCount, ...]":

@@ -33,6 +33,16 @@ def writable_error(path: Path, error: OSError) -> InputError:
     return InputError(path, "", what, hint)
 
 
+def refuse_folder(path: Path) -> None:
+    """Refuse a folder where a file is to be written, before any work is done for it.
+
+    Raises:
+        InputError: the path is a folder.
+    """
+    if path.is_dir():
+        raise writable_error(path, IsADirectoryError(errno.EISDIR, ""))
+
+
 def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
@@ -77,5 +87,6 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         InputError: the file cannot be written.
     """
+    refuse_folder(path)
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode())

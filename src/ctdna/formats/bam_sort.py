@@ -52,7 +52,7 @@ def index_bam(path: Path, header: BamHeader) -> Path:
     Raises:
         InputError: a contig is too long for this kind of index, or the file cannot be written.
     """
-    import pysam
+    from ctdna.formats.htslib import SamtoolsError, pysam
 
     for name, length in header.contigs:
         if length > _BAI_MAX:
@@ -60,7 +60,11 @@ def index_bam(path: Path, header: BamHeader) -> Path:
             raise InputError(path, f"contig {name}", what, "use a reference of shorter contigs")
     index = path.with_name(path.name + ".bai")
     with atomic_path(index) as temporary:
-        pysam.index("-b", "-o", str(temporary), str(path))
+        try:
+            pysam.index("-b", "-o", str(temporary), str(path))
+        except SamtoolsError as error:
+            hint = "see whether the disk is full and the file is whole"
+            raise InputError(index, "", f"cannot be made: {error}", hint) from error
     return index
 
 

@@ -4,7 +4,6 @@ The bytes of a written file depend on the content and the level alone: blocks ar
 gives the same bytes for the same block.
 """
 
-import errno
 import struct
 from collections import deque
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ import deflate
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.formats.atomic import atomic_path, writable_error
+from ctdna.formats.atomic import atomic_path, refuse_folder
 from ctdna.model.errors import InputError
 
 EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
@@ -233,8 +232,7 @@ class BgzfWriter:
         self._n_pending = 0
 
     def __enter__(self) -> Self:
-        if self._path.is_dir():
-            raise writable_error(self._path, IsADirectoryError(errno.EISDIR, ""))
+        refuse_folder(self._path)
         with ExitStack() as stack:
             temporary = stack.enter_context(atomic_path(self._path))
             self._stream = stack.enter_context(temporary.open("wb"))

@@ -55,11 +55,20 @@ def read_design(path: Path) -> SimulateDesign:
         raise InputError(path, "", f"is not YAML: {error}", "see docs/stages/simulate.md") from error
     except TypeError as error:
         raise InputError(path, "", f"holds a value that YAML reads as no text: {error}", "put it in quotes") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        found = "" if first["type"] == "missing" else f"found {json.dumps(first['input'], default=str)[:60]}: "
-        raise InputError(path, where, f"{found}{first['msg']}", "see docs/stages/simulate.md") from error
+    except RecursionError as error:
+        raise InputError(path, "", "is nested too deeply", "see docs/stages/simulate.md") from error
+    except ValueError as error:
+        raise _misfit(path, error) from error
+
+
+def _misfit(path: Path, error: ValueError) -> InputError:
+    """Return the one-line error for a design that is YAML, but not a design."""
+    if not isinstance(error, ValidationError):
+        return InputError(path, "", f"holds a value that cannot be: {error}", "see docs/stages/simulate.md")
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    found = "" if first["type"] == "missing" else f"found {json.dumps(first['input'], default=str)[:60]}: "
+    return InputError(path, where, f"{found}{first['msg']}", "see docs/stages/simulate.md")
 
 
 def read_genome(path: Path) -> tuple[tuple[str, ...], Genome]:

@@ -7,9 +7,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import pysam
-
-from ctdna.formats.atomic import atomic_path
+from ctdna.formats.atomic import atomic_path, refuse_folder
+from ctdna.formats.htslib import pysam
 from ctdna.model.errors import InputError
 from ctdna.model.evidence import TIERS
 from ctdna.model.variants import LocusTable
@@ -33,18 +32,20 @@ def write_indexed(path: Path, lines: Iterable[str], preset: str) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    with atomic_path(path) as temporary:
+    index_path = Path(f"{path}.tbi")
+    refuse_folder(path)
+    refuse_folder(index_path)
+    with atomic_path(index_path) as index, atomic_path(path) as temporary:
         temporary.touch()  # BGZFile crashes where it cannot open the file
         with pysam.BGZFile(str(temporary), "wb", None) as stream:
             for line in lines:
                 stream.write(line.encode() + b"\n")
-        with atomic_path(Path(f"{path}.tbi")) as index:
-            if preset == "vcf":
-                pysam.tabix_index(str(temporary), preset="vcf", index=str(index), force=True)
-            else:
-                pysam.tabix_index(
-                    str(temporary), index=str(index), force=True, seq_col=0, start_col=1, end_col=1, meta_char="#"
-                )
+        if preset == "vcf":
+            pysam.tabix_index(str(temporary), preset="vcf", index=str(index), force=True)
+        else:
+            pysam.tabix_index(
+                str(temporary), index=str(index), force=True, seq_col=0, start_col=1, end_col=1, meta_char="#"
+            )
 
 
 def locus_lines(table: LocusTable, contigs: tuple[str, ...]) -> Iterator[str]:
@@ -79,5 +80,6 @@ def read_loci(path: Path) -> Iterator[dict[str, str]]:
             if header != "#" + "\t".join(LOCUS_COLUMNS):
                 raise InputError(path, "header", "is not a locus table", "give the table that `ctdna call` wrote")
             yield from csv.DictReader(stream, LOCUS_COLUMNS, delimiter="\t", quoting=csv.QUOTE_NONE)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise InputError(path, "", f"cannot be read: {error}", "give the table that `ctdna call` wrote") from error
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(path, "", f"cannot be read: {why}", "give the table that `ctdna call` wrote") from error

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pysam
-
+from ctdna.formats.htslib import pysam
 from ctdna.formats.tables import figure, write_indexed
 from ctdna.model.errors import InputError
 from ctdna.model.evidence import TIERS
@@ -119,4 +118,5 @@ def read_vcf(path: Path) -> Iterator[CalledVariant]:
     except KeyError as error:
         raise InputError(path, "", f"lacks the field {error}", hint) from error
     except (OSError, ValueError) as error:
-        raise InputError(path, "", f"cannot be read: {error}", hint) from error
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(path, "", f"cannot be read: {why}", hint) from error

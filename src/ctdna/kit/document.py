@@ -72,6 +72,10 @@ def _plain(path: Path) -> object:
         raise DefinitionError(path, where, f"is not YAML: {error.problem}", _HINT) from error
     except yaml.YAMLError as error:
         raise DefinitionError(path, "", f"is not YAML: {error}", _HINT) from error
+    except RecursionError as error:
+        raise DefinitionError(path, "", "is nested too deeply", _HINT) from error
+    except ValueError as error:
+        raise DefinitionError(path, "", f"holds a value that cannot be: {error}", _HINT) from error
 
 
 def read_definition(path: Path) -> KitDefinition:

@@ -10,16 +10,17 @@ from ctdna.formats.bwa import open_bwa, pinned_version
 from ctdna.formats.documents import dump_json, read_json
 from ctdna.formats.fastq_folder import is_fastq_folder, read_fastq_folder
 from ctdna.formats.run_folder import read_layout, require_complete
-from ctdna.formats.sample_sheet import read_sample_sheet
+from ctdna.formats.sample_sheet import check_collisions, read_sample_sheet
 from ctdna.kit.load import LoadedKit, load_kit
 from ctdna.kit.reference import resolve_reference
 from ctdna.kit.resources import shipped
 from ctdna.model.errors import InputError
 from ctdna.model.manifest import RunManifest
-from ctdna.model.run import SampleSheet
+from ctdna.model.run import RunLayout, SampleSheet
 from ctdna.model.sample import Sample, Specimen
 from ctdna.orchestrate.provenance import PROVENANCE
 from ctdna.orchestrate.workflow import CONFIG
+from ctdna.stages.demultiplex_plan import plan_demultiplex
 
 MANIFEST = "run.json"
 SHEET = "SampleSheet.csv"
@@ -48,6 +49,18 @@ def _check_kit(path: Path | None, sheet: SampleSheet | None, kit_name: str) -> N
         raise InputError(path, "[Ctdna_Settings] Kit", what, "give the kit that the libraries were made with")
 
 
+def _check_barcodes(path: Path, sheet: SampleSheet, layout: RunLayout, kit: LoadedKit) -> None:
+    """Refuse now what demultiplexing would refuse: barcodes that collide, or do not fit the run's cycles."""
+    params = kit.definition.demultiplex
+    rows = tuple(row.model_copy(update={"mismatches": (None, None)}) for row in sheet.placements)
+    by_kit = sheet.model_copy(update={"placements": rows})
+    check_collisions(path, by_kit, params.barcode_mismatches)
+    try:
+        plan_demultiplex(layout, by_kit, params, tuple(range(1, (layout.n_lanes or 1) + 1)))
+    except InputError as error:
+        raise InputError(path, error.where, error.what, error.hint) from error
+
+
 def _samples_of_files(folder: Path) -> tuple[Sample, ...]:
     names = (found.sample_id for found in read_fastq_folder(folder))
     return tuple(
@@ -62,6 +75,8 @@ def _manifest(run_folder: Path, named: Path | None, kit: LoadedKit) -> tuple[Run
     path, sheet = _sheet(run_folder, named, is_needed=not is_fastq)
     _check_kit(path, sheet, kit.address)
     layout = None if is_fastq else read_layout(run_folder)
+    if path is not None and sheet is not None and layout is not None:
+        _check_barcodes(path, sheet, layout, kit)
     warnings: tuple[str, ...] = sheet.warnings if sheet else ("no sample sheet: every sample counts as a patient",)
     manifest = RunManifest(
         run_id=layout.run_id if layout else run_folder.resolve().name,

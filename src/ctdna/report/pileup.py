@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-import pysam
-
+from ctdna.formats.htslib import pysam
 from ctdna.model.errors import InputError
 from ctdna.model.result import TIERS, Finding, MoleculeRow, Reads, ReadView, Tier
 
@@ -141,7 +140,8 @@ def read_views(sample_id: str, findings: tuple[Finding, ...], bam: Path, fasta: 
                         views.append(_fetch(finding, alignments, sequences, fasta))
     except (OSError, ValueError) as error:
         hint = "the file or its index is damaged, missing or of another reference: run the stage that writes it again"
-        raise InputError(path, "", f"cannot be read: {error}", hint) from error
+        why = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(path, "", f"cannot be read: {why}", hint) from error
     return Reads(schema_version=1, sample_id=sample_id, views=tuple(views))
 
 

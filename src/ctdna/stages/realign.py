@@ -48,7 +48,8 @@ def _is_paired(fields: RecordFields, is_same: NDArray[np.bool_]) -> NDArray[np.b
     if is_odd.any():
         where = f"record {int(np.argmax(is_odd)) + 1}"
         what = f"flag {int(flag[np.argmax(is_odd)])} where an R1 followed by its R2, or an unpaired read, is expected"
-        raise InputError(None, where, what, "give the output of ctdna consensus (R1 then R2 of each molecule), or sort by name")
+        hint = "give the output of ctdna consensus (R1 then R2 of each molecule), or sort by name"
+        raise InputError(None, where, what, hint)
     return is_pair
 
 
