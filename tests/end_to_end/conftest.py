@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.world import World, make_world
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 KIT = "ctdna-demo@1.0.0"
 VARYING = ("logs", "benchmarks", "provenance.json", "config.yaml")
@@ -59,3 +61,9 @@ def finished(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     done = ctdna("run", run_folder, "--kit", KIT, "--output", output, "--threads", 1)
     assert done.returncode in (0, 4), done.stderr
     return output
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Return a small sound input of every stage."""
+    return make_world(tmp_path_factory.mktemp("world"))

@@ -57,9 +57,11 @@ def _default_loci(output: Path) -> Path:
 
 
 def _write(result: "CallResult", header: list[str], output: Path, loci: Path, contigs: tuple[str, ...]) -> None:
+    from ctdna.formats.atomic import refuse_folder
     from ctdna.formats.tables import write_loci
     from ctdna.formats.vcf import write_vcf
 
+    refuse_folder(output)
     write_loci(loci, result.loci, contigs)
     write_vcf(output, header, result.variants)
 

@@ -29,8 +29,14 @@ def writable_error(path: Path, error: OSError) -> InputError:
         errno.EFBIG: ("the file would be larger than the system allows", "raise the limit (ulimit -f)"),
         errno.EISDIR: ("found a folder, a file is to be written", "choose another name"),
     }
-    what, hint = hints.get(error.errno or 0, (f"cannot write: {error.strerror or error}", "see the system's message"))
+    code = error.errno or (errno.ENOSPC if _is_full(path.parent) else 0)
+    what, hint = hints.get(code, (f"cannot write: {error.strerror or error}", "see the system's message"))
     return InputError(path, "", what, hint)
+
+
+def _is_full(folder: Path) -> bool:
+    """Return whether no block is free there: some libraries report a failed write without its reason."""
+    return folder.is_dir() and os.statvfs(folder).f_bavail == 0
 
 
 def refuse_folder(path: Path) -> None:
@@ -43,11 +49,13 @@ def refuse_folder(path: Path) -> None:
         raise writable_error(path, IsADirectoryError(errno.EISDIR, ""))
 
 
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _discard(path: Path) -> None:
+    """Remove a temporary file or folder; where none could be made, none can be removed, and the first error counts."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -68,16 +76,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        with suppress(OSError):  # where no file can be made, none can be removed: the first error is the one to tell
-            _remove(temporary)
+        told = writable_error(path, error)
+        _discard(temporary)
         if error.filename is not None and Path(os.fsdecode(error.filename)).name not in (
             temporary.name,
             path.name,
         ):
             raise
-        raise writable_error(path, error) from error
+        raise told from error
     except BaseException:
-        _remove(temporary)
+        _discard(temporary)
         raise
 
 
