@@ -116,10 +116,15 @@ def _clear_failed(folder: Path, progress: Progress) -> None:
             (folder / "logs" / task.stage / f"{task.sample or 'run'}.log").unlink(missing_ok=True)
 
 
-def _last_words(log: Path) -> str:
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
-    telling = [line for line in lines if "Error" in line or "error" in line or "Exception" in line]
-    return (telling or [line for line in lines if line] or ["no message"])[-1]
+def last_words(log: Path) -> str:
+    """Return the last line of a log that tells of an error; with the line behind it where it ends in a colon."""
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    telling = [i for i, line in enumerate(lines) if "Error" in line or "error" in line or "Exception" in line]
+    if not lines:
+        return "no message"
+    last = telling[-1] if telling else len(lines) - 1
+    is_head = lines[last].endswith(":") and last + 1 < len(lines)
+    return f"{lines[last]} {lines[last + 1]}" if is_head else lines[last]
 
 
 def run_workflow(folder: Path, samples: tuple[str, ...], options: WorkflowOptions, display: Display) -> Progress:
@@ -158,5 +163,5 @@ def run_workflow(folder: Path, samples: tuple[str, ...], options: WorkflowOption
             progress = read_progress(folder, samples)
             display.show(progress)
     if process.returncode != 0 and not progress.failures:
-        raise ProgramError(log, "", f"the workflow stopped: {_last_words(log)}", "see the log; run again to resume")
+        raise ProgramError(log, "", f"the workflow stopped: {last_words(log)}", "see the log; run again to resume")
     return progress
