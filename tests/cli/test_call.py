@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import json
 from pathlib import Path
 
 import click
@@ -63,6 +64,18 @@ def test_call_writes_vcf_loci_and_metrics(folder: Path) -> None:
     text = gzip.decompress(out.read_bytes()).decode()
     assert str(folder) not in text
     assert "##ctdna_background=research-prior-1" in text
+
+
+def test_positions_without_a_reference_base_are_counted_and_warned_of(folder: Path) -> None:
+    write_fasta(folder / "ref.fa", {CONTIG: REFERENCE[:600] + "YN" + REFERENCE[602:]})
+    pysam.faidx(str(folder / "ref.fa"))
+    paths = ["--output", folder / "o.vcf.gz", "--metrics", folder / "o.json"]
+    result = CliRunner().invoke(call, [str(arg) for arg in (*inputs(folder), *paths)])
+    assert result.exit_code == 0
+    assert "warning: 2 panel position(s) whose reference base is none of A, C, G, T are not tested" in result.stderr
+    counts = json.loads((folder / "o.json").read_text())["counts"]
+    assert (counts["sites"], counts["sites_without_reference"]) == (298, 2)
+    assert {row["pos1"] for row in read_loci(folder / "o.loci.tsv.gz")}.isdisjoint({"601", "602"})
 
 
 def test_depth_equals_the_molecules_of_a_pileup(folder: Path) -> None:

@@ -153,3 +153,7 @@ def command(
     _write(result, header, output, loci or _default_loci(output), ground.panel.contigs)
     if metrics:
         write_json(metrics, result.metrics)
+    n_unknown = result.metrics.counts["sites_without_reference"]
+    if n_unknown:
+        what = f"{n_unknown} panel position(s) whose reference base is none of A, C, G, T are not tested"
+        click.echo(f"ctdna call: warning: {what}", err=True)

@@ -203,6 +203,8 @@ def _metrics(caller: _Caller, variants: Sequence[CalledVariant], loci: LocusTabl
     evidence = caller.evidence
     passed = [v for v in variants if not set(v.filters) - {"germline"}]
     counts = {"candidates": len(variants), "sites": len(caller.sites.slots), "tests": caller.n_tests}
+    regions = evidence.panel.regions
+    counts["sites_without_reference"] = int((regions.reference[regions.target >= 0] >= len(BASES)).sum())
     counts |= {f"called_{name}": sum(v.variant_class == name for v in passed) for name in ("snv", "indel", "mnv")}
     counts |= {f"loci_{state.lower()}": loci.state.count(state) for state in (DETECTED, NOT_DETECTED, NO_CALL)}
     counts["discordant_observations"] = int(evidence.counts.discordant[caller.sites.slots].sum())
