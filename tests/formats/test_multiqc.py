@@ -57,7 +57,7 @@ def test_sections_hold_each_samples_figures(tmp_path: Path) -> None:
         assert section["pconfig"]["id"] != section["id"]
     assert sections["ctdna_samples_mqc.json"]["data"] == {"a": {"mean_family_size": 3.25, "verdict": "pass"}}
     assert sections["ctdna_samples_mqc.json"]["headers"]["mean_family_size"]["title"] == "Reads per molecule, mean"
-    assert sections["ctdna_family_sizes_mqc.json"]["data"] == {"a": {"1": 5, "2": 3, "10": 2}}
+    assert sections["ctdna_family_sizes_mqc.json"]["data"] == {"a": [[1, 5], [2, 3], [10, 2]]}
     assert sections["ctdna_target_depth_mqc.json"]["data"] == {"a": {"EGFR:exon19": 12.5}}
     assert sections["ctdna_losses_mqc.json"]["data"] == {"a": {"group: low_mapq": 4}}
 

@@ -190,7 +190,7 @@ def run_command(run_dir: Path, output: Path, multiqc: Path | None, kit_name: str
     document = run_qc(manifest, documents, demultiplex, kit.definition, kit.digest)
     if multiqc is not None:
         multiqc.mkdir(parents=True, exist_ok=True)
-        stages = {name: tuple(_stage_metrics(run_dir, name).values()) for name in names}
+        stages = {name: tuple(_stage_metrics(run_dir, name)[stage] for stage in STAGES) for name in names}
         write_multiqc(multiqc, documents, stages)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_json(output, document)

@@ -39,7 +39,7 @@ def _samples(documents: dict[str, SampleQc]) -> Plain:
 
 def _family_sizes(documents: dict[str, SampleQc]) -> Plain:
     data: Plain = {
-        name: {str(size): n for size, n in sorted(document.family_sizes.items())}
+        name: [[size, n] for size, n in sorted(document.family_sizes.items())]
         for name, document in documents.items()
         if document.family_sizes
     }

@@ -161,7 +161,7 @@ class SampleQc(Frozen):
     """Pairs that this sample is part of."""
     targets: tuple[TargetDepth, ...] = ()
     family_sizes: dict[int, int] = {}
-    """Reads in a family -> families (a duplex family counts the reads of both strands)."""
+    """Read pairs in a family -> families (each strand of a duplex is a family)."""
     tiers: dict[str, int] = {}
     """Molecules by tier: duplex, simplex3, pair2, single."""
     insert_sizes: dict[int, int] = {}

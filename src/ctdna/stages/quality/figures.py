@@ -14,7 +14,7 @@ SAMPLE_FIGURES: dict[str, tuple[str, str, str]] = {
     "q30_fraction": ("Bases of Q30 or better", "Q30 以上碱基比例", "fraction"),
     "mapped_fraction": ("Mapped read pairs", "比对上的读段对比例", "fraction"),
     "on_target_fraction": ("Reads on target", "目标区域读段比例", "fraction"),
-    "mean_family_size": ("Reads per molecule, mean", "每分子平均读段数", "count"),
+    "mean_family_size": ("Read pairs per family, mean", "每家族平均读段对数", "count"),
     "duplex_yield_fraction": ("Molecules seen on both strands", "双链分子比例", "fraction"),
     "conversion_fraction": ("Input molecules recovered", "投入分子回收率", "fraction"),
     "median_unique_depth": ("Unique depth, median", "去重深度中位数", "molecules"),
