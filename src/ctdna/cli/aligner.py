@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ctdna.cli import options
-from ctdna.model.errors import DefinitionError, InputError
+from ctdna.model.errors import DefinitionError, InputError, ProgramError
 from ctdna.model.params.align import AlignParams
 
 if TYPE_CHECKING:
@@ -81,10 +81,13 @@ def check_contigs(reference: Path, header: "BamHeader", kit: "LoadedKit | None")
     Raises:
         InputError: the aligner's index is of another FASTA, by its contigs or its bases.
         DefinitionError: a contig that the kit needs is missing or has another length.
+        ProgramError: the aligner names no contig at all.
     """
     from ctdna.formats.bwa import check_index
     from ctdna.formats.fasta import Reference
 
+    if not header.contigs:
+        raise ProgramError(None, "bwa mem", "wrote no header of contigs", "see that the bwa on the PATH is bwa itself")
     if Path(f"{reference}.fai").is_file():
         with Reference(reference) as fasta:
             if fasta.contigs != header.contigs:
