@@ -18,7 +18,7 @@ from ctdna.formats.fasta import index_fasta
 from ctdna.formats.vcf import read_vcf
 from ctdna.model.variants import CalledVariant
 from tests.builders import write_fasta
-from tests.end_to_end.conftest import ctdna
+from tests.end_to_end.conftest import REPOSITORY, ctdna
 
 pytestmark = [
     pytest.mark.slow,
@@ -149,6 +149,14 @@ def test_simsen_h1047r_alone_passes_in_families_of_three(simsen: tuple[Path, Pat
     assert found.vaf == pytest.approx(6 / 275, rel=0.02)
     assert found.vaf_low < 6 / 275 < found.vaf_high
     assert [alt for _, alt in found.tiers] == [0, 6, 0, 0]
+    kit = REPOSITORY / "config" / "kits" / "ctdna-core" / "1.0.0"
+    tables = ("--transcripts", kit / "transcripts.tsv", "--contigs", kit / "slices.tsv")
+    made = ("--output", folder / "annotate.vcf.gz", *tables)
+    run("annotate", "--input", folder / "call.vcf.gz", "--reference", reference, *made)
+    with pysam.VariantFile(str(folder / "annotate.vcf.gz")) as named:
+        (info,) = [record.info for record in named if "PASS" in record.filter]
+        assert (info["HGVSG"], info["GENOME_POS"]) == ("chr3:g.179234297A>G", "chr3:179234297")
+        assert (info["GENE"], info["HGVSC"], info["HGVSP"]) == ("PIK3CA", "c.3140A>G", "p.(His1047Arg)")
 
 
 def test_simsen_with_single_reads_a_deletion_of_one_base_passes_too(simsen: tuple[Path, Path, Chain]) -> None:
