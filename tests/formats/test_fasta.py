@@ -89,6 +89,18 @@ def test_a_file_cut_after_it_was_indexed(fasta: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "column, number", [*((at, "-1") for at in (1, 2, 3, 4)), *((at, "9" * 30) for at in (1, 2, 3))]
+)
+def test_an_index_with_a_number_that_cannot_be(fasta: Path, column: int, number: str) -> None:
+    index = Path(f"{index_fasta(fasta)}")
+    lines = [line.split("\t") for line in index.read_text().splitlines()]
+    lines[0][column] = number
+    index.write_text("".join("\t".join(line) + "\n" for line in lines))
+    with pytest.raises(InputError, match=f"contig {lines[0][0]}: "):
+        Reference(fasta)
+
+
+@pytest.mark.parametrize(
     "content, message",
     [
         (b"", "no sequence in the file"),

@@ -122,16 +122,20 @@ class Reference:
             raise
 
     def _check(self, contig: Contig) -> None:
-        start = max(0, contig.offset - 4096)
-        self._stream.seek(start)
-        head = self._stream.read(contig.offset - start)
-        header = head[head.rfind(b">") :].split(None, 1) if b">" in head else []
-        is_named = bool(header) and header[0] == b">" + contig.name.encode() and head.endswith(b"\n")
-        if not is_named or contig.line_bases < 1 or contig.line_bytes < contig.line_bases:
+        is_sound = 0 <= contig.offset <= self._size and contig.length >= 0
+        if not is_sound or not 1 <= contig.line_bases <= contig.line_bytes or not self._is_named(contig):
             raise InputError(self.path, f"contig {contig.name}", "the .fai index is not of this file", _INDEX_AGAIN)
         if contig.length and self._byte_of(contig, contig.length - 1) >= self._size:
             what = f"the file ends before the contig's {contig.length} bases"
             raise InputError(self.path, f"contig {contig.name}", what, "copy or make the file again")
+
+    def _is_named(self, contig: Contig) -> bool:
+        """Return whether the line before the contig's first base is its header line."""
+        start = max(0, contig.offset - 4096)
+        self._stream.seek(start)
+        head = self._stream.read(contig.offset - start)
+        header = head[head.rfind(b">") :].split(None, 1) if b">" in head else []
+        return bool(header) and header[0] == b">" + contig.name.encode() and head.endswith(b"\n")
 
     @staticmethod
     def _byte_of(contig: Contig, pos0: int) -> int:
