@@ -37,7 +37,7 @@ def test_counts_balance_from_stage_to_stage(finished: Path) -> None:
             assert counts["n_in"] == counts["n_out"] + sum(counts["rejected"].values()), stage
         clusters = json.loads((finished / "fastq" / "demultiplex.json").read_text())["counts"]
         assert stages["extract"]["n_in"] == clusters[f"sample.{sample}.clusters"]
-        assert stages["align"]["n_in"] == stages["extract"]["n_out"]
+        assert stages["align"]["n_in"] == 2 * stages["extract"]["n_out"]  # reads of read pairs
         assert stages["consensus"]["n_in"] == stages["group"]["n_out"]
 
 
