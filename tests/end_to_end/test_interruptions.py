@@ -228,16 +228,15 @@ def _in_the_middle(process: subprocess.Popen[str], out: Path) -> None:
     raise AssertionError(f"it ended before it could be stopped: {process.communicate()[1]}")
 
 
-def _is_gone(mark: str) -> bool:
-    """Return whether no process but this one has the text in its command line."""
+def _has_process(mark: str) -> bool:
+    """Return whether any process has the text in its command line."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            text = path.read_bytes().decode(errors="replace")
+            if mark.encode() in path.read_bytes():
+                return True
         except OSError:
             continue
-        if mark in text and "bwa" in text:
-            return False
-    return True
+    return False
 
 
 def _wait(condition: Callable[[], bool], seconds: float = 20) -> bool:
@@ -258,7 +257,7 @@ def test_stopped_in_the_middle(
     _, words = process.communicate(timeout=60)
     assert (process.returncode, words.strip()) == (130, "ctdna: stopped")
     assert list(out.iterdir()) == []
-    assert _wait(lambda: _is_gone(str(world / "reference.fa")))
+    assert _wait(lambda: not _has_process(str(world / "reference.fa")))
 
 
 @pytest.mark.parametrize("stage", ["extract", "align"])
@@ -272,7 +271,7 @@ def test_killed_in_the_middle_and_run_again(
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     assert all(path.name.startswith(".") for path in out.iterdir())
-    assert _wait(lambda: _is_gone(str(world / "reference.fa")))
+    assert _wait(lambda: not _has_process(str(world / "reference.fa")))
     done(*command)
     (tmp_path / "whole").mkdir()
     done(*world.command(stage, tmp_path / "whole", **large[stage]))
@@ -290,3 +289,15 @@ def test_two_runs_in_one_folder(tmp_path: Path) -> None:
     (other / "SampleSheet.csv").write_text((other / "SampleSheet.csv").read_text().replace("S2", "S3"))
     ended = ctdna("run", other, "--kit", KIT, "--output", tmp_path / "results", "--prepare")
     check_refusal(ended, 2, "run.json: holds a run of ", "prepared differently; choose another output folder")
+
+
+def test_a_whole_run_that_is_told_to_end(run_folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "told-to-end"
+    process = _start(("run", run_folder, "--kit", KIT, "--output", output, "--threads", 2))
+    assert _wait(lambda: bool(list(output.glob("samples/*/extract.json"))) or process.poll() is not None, 120)
+    process.send_signal(signal.SIGTERM)
+    _, words = process.communicate(timeout=90)
+    assert (process.returncode, words.splitlines()[-1]) == (130, "ctdna: stopped")
+    assert _wait(lambda: not _has_process(str(output)))
+    assert [path.name for path in output.rglob(".*") if path.name.split(".")[1].isdigit()] == []
+    assert not (output / "provenance.json").exists()
