@@ -1,8 +1,11 @@
+import os
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-from ctdna.orchestrate.workflow import last_words
+from ctdna.orchestrate.workflow import WorkflowOptions, last_words, shell_command, snakemake_command
 
 
 @pytest.mark.parametrize(
@@ -21,3 +24,11 @@ def test_the_line_that_tells_of_the_error_is_found(tmp_path: Path, text: str, ex
     log = tmp_path / "snakemake.log"
     log.write_text(text)
     assert last_words(log) == expected
+
+
+def test_the_command_for_a_shell_is_quoted_and_finds_ctdna(tmp_path: Path) -> None:
+    folder, options = tmp_path / "two words", WorkflowOptions(cores=2, profile="local")
+    path, *command = shlex.split(shell_command(folder, options))
+    assert path == f"PATH={Path(sys.executable).parent}:$PATH"
+    assert command == snakemake_command(folder, options)
+    assert os.access(Path(sys.executable).parent / "ctdna", os.X_OK)

@@ -53,12 +53,12 @@ def command(
     from ctdna.orchestrate.display import Display
     from ctdna.orchestrate.job import JobRequest, run_job
     from ctdna.orchestrate.prepare import prepare
-    from ctdna.orchestrate.workflow import WorkflowOptions, snakemake_command
+    from ctdna.orchestrate.workflow import WorkflowOptions, shell_command
 
     options = WorkflowOptions(cores=threads or len(os.sched_getaffinity(0)), profile=profile)
     if prepare_only:
         prepare(run_folder, kit_name, output, sample_sheet)
-        print(" ".join(snakemake_command(output, options)))
+        print(shell_command(output, options))
         return 0
     request = JobRequest(run_folder, kit_name, output, sample_sheet, options)
     outcome = run_job(request, Display(sys.stderr, options.cores))

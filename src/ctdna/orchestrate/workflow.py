@@ -3,6 +3,7 @@
 import ctypes
 import fcntl
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -83,6 +84,12 @@ def snakemake_command(folder: Path, options: WorkflowOptions) -> list[str]:
         *("--cores", str(options.cores)),
         "--nolock",
     ]
+
+
+def shell_command(folder: Path, options: WorkflowOptions) -> str:
+    """Return the same command line for a shell, quoted, with `ctdna` itself on the PATH of the rules."""
+    programs = shlex.quote(str(Path(sys.executable).parent))
+    return f'PATH={programs}:"$PATH" {shlex.join(snakemake_command(folder, options))}'
 
 
 def _die_with_parent() -> None:
