@@ -2,7 +2,6 @@
 
 import gzip
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -73,8 +72,9 @@ def ends_well_or_says_why(words: tuple[object, ...], out: Path) -> None:
 
 
 @pytest.fixture
-def folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="ctdna-fuzz-"))
+def folder(tmp_path: Path) -> Path:
+    """Return a folder that all examples of a test share."""
+    return tmp_path
 
 
 def _fresh(folder: Path) -> Path:
