@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from ctdna.cli.main import command as ctdna
+from ctdna.model.errors import InputError
 from ctdna.orchestrate.queue import MAX_ATTEMPTS, read_state, release
 from ctdna.orchestrate.watch import Attempt, Watch
 
@@ -133,3 +136,28 @@ def test_reruns_are_blocked_until_asked_for_and_lose_nothing(bench: Bench) -> No
     again.look()
     assert again.work(again.look())
     assert bench.tried == ["once", "once"]
+
+
+def test_the_command_gives_up_on_a_wrong_sheet_and_says_why(bench: Bench) -> None:
+    run = bench.add("wrong", 100, SHEET_V2.replace("s1,ACGTACGT", "s 1,ACGTACGT"))
+    (run / "RunInfo.xml").write_text(
+        '<RunInfo><Run Id="wrong" Number="1"><Flowcell>F</Flowcell><Instrument>A1</Instrument><Reads>'
+        '<Read Number="1" NumCycles="20" IsIndexedRead="N"/></Reads></Run></RunInfo>'
+    )
+    arguments = ["watch", str(bench.folder), "--kit", "ctdna-demo@1.0.0", "--output", str(bench.output)]
+    done = CliRunner().invoke(ctdna, [*arguments, "--once", "--interval", "0.1"])
+    assert done.exit_code == 0, done.output
+    assert "attempt 1 failed" in done.stderr
+    assert "given up; give --rerun when it is mended" in done.stderr
+    again = CliRunner().invoke(ctdna, [*arguments, "--once", "--interval", "0.1"])
+    assert "failed earlier" in again.stderr
+    asked = CliRunner().invoke(ctdna, [*arguments, "--once", "--interval", "0.1", "--rerun", "wrong"])
+    assert "attempt 1 failed" in asked.stderr
+
+
+def test_a_rerun_of_no_run_folder_names_those_that_are_there(bench: Bench) -> None:
+    bench.add("here", None)
+    arguments = ["watch", str(bench.folder), "--kit", "ctdna-demo@1.0.0", "--output", str(bench.output)]
+    done = CliRunner().invoke(ctdna, [*arguments, "--once", "--rerun", "there"])
+    assert isinstance(done.exception, InputError)
+    assert "no run folder `there`; found: here" in str(done.exception)

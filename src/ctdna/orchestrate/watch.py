@@ -92,8 +92,8 @@ class Watch:
         self._tell_once(run, f"started ({len(ready) - 1} more waiting), attempt {n_try} of {MAX_ATTEMPTS}")
         outcome = self.attempt(run)
         if outcome.exit_code in (0, EXIT_QC):
-            failed = " Quality control failed: see the summary." if outcome.exit_code == EXIT_QC else ""
-            self._tell_once(run, f"done.{failed}")
+            failed = " Quality control failed." if outcome.exit_code == EXIT_QC else ""
+            self._tell_once(run, f"done.{failed} See `ctdna summary {self.output / run.name}`")
             return True
         state = after_failure(state, outcome.message, outcome.exit_code not in _LASTING)
         write_state(self.output, state)
