@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,25 @@ def test_both_shipped_kits_are_valid(store: Path, demo: LoadedKit) -> None:
     assert found.notes == ("the reference is not at hand: bases and reading frames were not compared with it",)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: edit(folder, "fragment_end_bases: 6", "fragment_end_bases: 7"),
+         "background.gz: fragment_end_bases: it was trained at 6, this call uses 7"),
+        (lambda folder: (folder / "background.gz").write_bytes(b"spoilt"), "background.gz: "),
+    ],
+)  # fmt: skip
+def test_validation_reads_the_background(
+    store: Path, tmp_path: Path, spoil: Callable[[Path], object], message: str
+) -> None:
+    folder = tmp_path / "kits" / "ctdna-demo" / "1.0.0"
+    shutil.copytree(DEMO, folder)
+    spoil(folder)
+    problems = validate_kit(read_kit(folder)).problems
+    assert len(problems) == 1
+    assert problems[0].startswith(message)
+
+
 def test_validation_names_every_disagreement(store: Path, tmp_path: Path) -> None:
     folder = tmp_path / "kits" / "my-kit" / "2.0.0"
     shutil.copytree(DEMO, folder)
@@ -154,6 +174,7 @@ def test_validation_names_every_disagreement(store: Path, tmp_path: Path) -> Non
         "transcript DEMO_EGFR.1: its CDS does not begin with a start codon",
         "transcript DEMO_EGFR.1: its CDS does not end with a stop codon",
         "variant `V600E like` has no known form",
+        "background.gz: kit: found ctdna-demo@1.0.0, expected my-kit; train it anew by `ctdna background`",
     ):
         assert message in problems
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from ctdna.formats.background_file import read_background
 from ctdna.formats.bed import read_bed
 from ctdna.formats.fasta import Reference
 from ctdna.formats.sequences import copy_fasta
@@ -18,6 +19,7 @@ from ctdna.stages.annotation.genome import Genome
 from ctdna.stages.annotation.knowledge import FORMS, matcher
 from ctdna.stages.annotation.sequence import translate
 from ctdna.stages.annotation.transcripts import MappedTranscript
+from ctdna.stages.background import check_rules
 from ctdna.stages.quality.figures import RUN_FIGURES, SAMPLE_FIGURES, check_thresholds
 
 
@@ -42,6 +44,7 @@ def validate_kit(kit: LoadedKit) -> Validation:
         problems = [
             *_files(kit),
             *_parameters(kit),
+            *_background(kit),
             *_panel(kit, contents),
             *_alleles(kit, contents, genome),
             *_transcripts(contents, genome),
@@ -102,6 +105,16 @@ def _parameters(kit: LoadedKit) -> Iterator[str]:
             check_thresholds(thresholds, figures, "kit.yaml")
         except CtdnaError as error:
             yield str(error)
+
+
+def _background(kit: LoadedKit) -> Iterator[str]:
+    name = kit.definition.files.background
+    if name is None or not (kit.folder / name).is_file():
+        return
+    try:
+        check_rules(read_background(kit.path(name)), kit.definition.call, kit.definition.name)
+    except CtdnaError as error:
+        yield f"{name}: {error}"
 
 
 def _panel(kit: LoadedKit, contents: KitContents) -> Iterator[str]:

@@ -33,6 +33,7 @@ CLONAL_P = 1e-6
 """So is an allele less likely than this under the donor's errors, if few donors have it."""
 MAX_CLONAL_SHARE = 1 / 3
 """An allele this significant in more donors than this share is an error of the place, and stays."""
+HINT = "train it anew by `ctdna background`"
 RULES = ("fragment_end_bases", "min_base_quality", "min_mapq")
 
 
@@ -172,18 +173,26 @@ def _metrics(
     )  # fmt: skip
 
 
+def check_rules(trained: TrainedBackground, params: CallParams, kit_name: str | None) -> None:
+    """Refuse a background of another kit or other counting rules; the panel is not looked at.
+
+    Raises:
+        DefinitionError: it does not belong to this kit or these rules.
+    """
+    if kit_name is not None and trained.kit.partition("@")[0] not in (kit_name, "."):
+        raise DefinitionError(None, "kit", f"found {trained.kit}, expected {kit_name}", HINT)
+    rules = rules_of(params)
+    for name, value in trained.rules.items():
+        if rules[name] != value:
+            raise DefinitionError(None, name, f"it was trained at {value}, this call uses {rules[name]}", HINT)
+
+
 def check_background(trained: TrainedBackground, panel: Panel, params: CallParams, kit_name: str | None) -> None:
     """Refuse a background of another kit, another panel or other counting rules.
 
     Raises:
         DefinitionError: it does not belong to this kit, panel or rules.
     """
-    hint = "train it anew by `ctdna background`"
-    if kit_name is not None and trained.kit.partition("@")[0] not in (kit_name, "."):
-        raise DefinitionError(None, "kit", f"found {trained.kit}, expected {kit_name}", hint)
+    check_rules(trained, params, kit_name)
     if trained.panel_digest != panel_digest(panel):
-        raise DefinitionError(None, "panel", "it was trained on another panel or reference", hint)
-    rules = rules_of(params)
-    for name, value in trained.rules.items():
-        if rules[name] != value:
-            raise DefinitionError(None, name, f"it was trained at {value}, this call uses {rules[name]}", hint)
+        raise DefinitionError(None, "panel", "it was trained on another panel or reference", HINT)
