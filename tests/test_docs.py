@@ -96,7 +96,8 @@ def test_every_command_line_names_existing_commands_and_options(page: Path) -> N
 
 
 def test_the_search_for_command_lines_finds_them_and_their_faults() -> None:
-    text = "Use `ctdna call --no-such` or\n\n    ctdna group --input a.bam \\\n        --edit 1   remark --x\n\n`ctdna kit shew`"
+    block = "    ctdna group --input a.bam \\\n        --edit 1   remark --x\n"
+    text = f"Use `ctdna call --no-such` or\n\n{block}\n`ctdna kit shew`"
     assert commands_of(text) == ["group --input a.bam --edit 1", "call --no-such", "kit shew"]
     assert [fault_of(line) for line in commands_of(text)] == [
         "ctdna group --input a.bam --edit 1: no option --edit of group",
