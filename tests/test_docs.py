@@ -12,6 +12,9 @@ from ctdna.cli.main import COMMANDS
 from ctdna.cli.main import command as ctdna
 from ctdna.formats import annotated_vcf, tables, vcf
 from ctdna.kernels import grouping
+from ctdna.model import result
+from ctdna.model.base import Frozen
+from ctdna.model.kit import KitDefinition
 from ctdna.model.variants import FILTERS
 from ctdna.stages import consensus_metrics, evidence, extract, filter
 
@@ -160,3 +163,27 @@ def test_every_module_that_the_architecture_names_exists() -> None:
     folder = ROOT / "src" / "ctdna"
     assert len(named) > 20
     assert [name for name in named if not (folder / name).is_dir() and not (folder / f"{name}.py").is_file()] == []
+
+
+def _fields_of(page: str, heading: str) -> set[str]:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("|")]
+    listed = [line for line in text.splitlines() if re.match(r"`\w+`(, `\w+`)*, and$", line)]
+    return {name for cell in (*cells, *listed) for name in re.findall(r"`(\w+)`", cell)}
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"),
+    [
+        ("Result", result.Result),
+        ("Finding", result.Finding),
+        ("Hotspot", result.ReportableLocus),
+        ("Target", result.TargetSummary),
+    ],
+)
+def test_the_fields_of_the_result_are_those_of_the_model(heading: str, model: type[Frozen]) -> None:
+    assert _fields_of("result-json.md", heading) == set(model.model_fields)
+
+
+def test_the_keys_of_a_kit_are_those_of_the_model() -> None:
+    assert _fields_of("kit-authoring.md", "kit.yaml") == set(KitDefinition.model_fields)
