@@ -110,6 +110,36 @@ def test_the_search_for_command_lines_finds_them_and_their_faults() -> None:
     assert fault_of("kit show NAME@VERSION") == fault_of("group --edits=1") == fault_of("--debug call --help") == ""
 
 
+def _options(command: click.Command) -> set[str]:
+    found = {name for one in command.params for name in (*one.opts, *one.secondary_opts) if name.startswith("--")}
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        inner = [command.get_command(context, name) for name in command.list_commands(context)]
+        found.update(*(_options(one) for one in inner if one is not None))
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_every_named_option_exists(page: Path) -> None:
+    text = re.sub(r"^ +snakemake .*$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) - {"--help"}
+    assert named - _options(ctdna) == set()
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "stages").glob("*.md")), ids=_name)
+def test_every_option_of_a_stage_stands_on_its_page(page: Path) -> None:
+    command = ctdna.get_command(click.Context(ctdna), page.stem)
+    assert command is not None
+    text = page.read_text(encoding="utf-8")
+    if page.stem == "background":
+        text += (page.parent / "call.md").read_text(encoding="utf-8")
+    shared = {"--kit", "--threads", "--metrics", "--sample"}
+    named = set(re.findall(r"(?<![\w-])--(?:no-)?([a-z][a-z0-9-]+)", text))
+    assert {
+        name for name in _options(command) - shared if name.removeprefix("--").removeprefix("no-") not in named
+    } == set()
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_stands_in_the_documentation(name: str) -> None:
     lines = [line for page in PAGES for line in commands_of(page.read_text(encoding="utf-8"))]
