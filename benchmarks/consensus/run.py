@@ -6,6 +6,8 @@ Installs the peers, simulates reads, measures every job in turn, compares the ou
 
 import json
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,18 @@ def _measured(job: jobs.Job, at: inputs.Inputs, pairs: int, repeats: int) -> lis
     return rows
 
 
+def _compared(folder: Path, theirs: str) -> dict[str, Any]:
+    """Return what is equal in the outputs, found in another process.
+
+    The peak memory of a measured process is never below that of its parent, so that this process must stay small.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        paths = [(folder / f"ours.{what}.bam", folder / f"{theirs}.{what}.bam") for what in ("cons", "grouped")]
+        reads, shown = pool.submit(compare.consensus, *paths[0]).result()
+        molecules = pool.submit(compare.grouping, *paths[1]).result()
+    return {"grouping": molecules, "consensus": reads, "differing": shown}
+
+
 def _size(
     size: int, work: Path, found: list[peers.Peer], repeats: int, threads: tuple[int, ...]
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -59,10 +73,7 @@ def _size(
                 is_long = job.what == jobs.WHOLE or size > LONG
                 if size <= LONG or job.what != jobs.WHOLE or n == max(threads):
                     rows += _measured(job, at, pairs, 1 if is_long else repeats)
-        theirs = "theirs" if peer.name == "fgumi" else "fgbio"
-        reads, shown = compare.consensus(at.folder / "ours.cons.bam", at.folder / f"{theirs}.cons.bam")
-        molecules = compare.grouping(at.folder / "ours.grouped.bam", at.folder / f"{theirs}.grouped.bam")
-        parity[peer.name] = {"grouping": molecules, "consensus": reads, "differing": shown}
+        parity[peer.name] = _compared(at.folder, "theirs" if peer.name == "fgumi" else "fgbio")
     return rows, parity
 
 
