@@ -1,9 +1,15 @@
-"""Fixtures for every test: a private place for kernels of tests and the folder of real data, where it is there."""
+"""Fixtures for every test: the folder of real data, where it is there; examples that are the same in every run."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# No test judges time: machines are shared. `HYPOTHESIS_PROFILE=search` looks for new examples.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

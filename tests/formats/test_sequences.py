@@ -20,7 +20,7 @@ def md5(text: str) -> str:
 def test_sequences_are_renamed_copied_and_digested_in_upper_case(tmp_path: Path, is_gzip: bool) -> None:
     text = b">7 first\nACgt\nA\n\n>8\nNNNN\n"
     path = tmp_path / "x.fa"
-    path.write_bytes(gzip.compress(text) if is_gzip else text)
+    path.write_bytes(gzip.compress(text, mtime=0) if is_gzip else text)
     target = io.BytesIO()
     found = copy_fasta(path, lambda name: f"chr{name}", target)
     assert found == [SequenceDigest("chr7", 5, md5("ACGTA")), SequenceDigest("chr8", 4, md5("NNNN"))]
@@ -35,8 +35,8 @@ def test_sequences_are_renamed_copied_and_digested_in_upper_case(tmp_path: Path,
         (b">\nACGT\n", "line 1: a sequence has no name"),
         (b">a\nAC\n>a\nAC\n", "line 3: sequence a stands twice; keep each sequence once"),
         (b">a\nAC-T\n", "line 2: found '-' among the bases of a"),
-        (gzip.compress(b">a\n" + b"ACGT" * 999)[:-20], "is cut off or damaged"),
-        (gzip.compress(b">a\nACGT\n")[:-8] + b"\0" * 8, "is cut off or damaged"),
+        (gzip.compress(b">a\n" + b"ACGT" * 999, mtime=0)[:-20], "is cut off or damaged"),
+        (gzip.compress(b">a\nACGT\n", mtime=0)[:-8] + b"\0" * 8, "is cut off or damaged"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, content: bytes, message: str) -> None:
