@@ -22,6 +22,8 @@ from ctdna.model.columns import FastqColumns, RawRecords
 from ctdna.model.errors import DefinitionError, InputError, ProgramError
 
 INDEX_SUFFIXES = (".amb", ".ann", ".bwt", ".pac", ".sa")
+_STOP_SECONDS = 5
+"""Patience with the last words of an aligner that was given up; a child of its own may hold the pipe open."""
 _CHUNK_BASES = 10_000_000
 _READ_BYTES = 8 << 20
 _CHECKED_BASES = 512
@@ -136,10 +138,11 @@ class _Messages(threading.Thread):
         self._lines: deque[str] = deque(maxlen=20)
 
     def run(self) -> None:
-        """Read to the end."""
-        for line in self._pipe:
-            if text := line.decode("utf-8", "replace").strip():
-                self._lines.append(text)
+        """Read to the end, or until the pipe is closed because the aligner was given up."""
+        with suppress(ValueError, OSError):
+            for line in self._pipe:
+                if text := line.decode("utf-8", "replace").strip():
+                    self._lines.append(text)
 
     @property
     def last(self) -> str:
@@ -172,10 +175,11 @@ def align_stream(
     with ExitStack() as stack:
         process = stack.enter_context(_start(bwa, options, threads))
         pool = stack.enter_context(ThreadPoolExecutor(1))
-        stack.callback(process.kill)
         stdin, stdout, stderr = _pipes(process)
         messages = _Messages(stderr)
         messages.start()
+        stack.callback(messages.join, _STOP_SECONDS)
+        stack.callback(process.kill)
         feeder = pool.submit(_feed, reads, stdin)
         feeder.add_done_callback(lambda done: process.kill() if done.exception() else None)
 
