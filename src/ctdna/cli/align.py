@@ -62,7 +62,8 @@ class _Source:
         return self._single(self._r1) if self._r2 is None else self._pairs(self._r1, self._r2)
 
 
-def _header(header: "BamHeader", bwa: "Bwa", sample: str) -> "BamHeader":
+def aligned_header(header: "BamHeader", bwa: "Bwa", sample: str) -> "BamHeader":
+    """Return the aligner's header with the sample's read group and the programs that made the records."""
     group = f"@RG\tID:{sample}\tSM:{sample}\tLB:{sample}"
     ordered = header.with_order("unsorted", "query").with_read_groups((group,))
     return ordered.with_program("bwa", "bwa", bwa.version).with_program("ctdna-align", "ctdna", __version__)
@@ -84,7 +85,7 @@ def _align(
     counts = no_counts()
     with align_stream(bwa, words, source.reads(), threads) as (header, batches):
         aligner.check_contigs(bwa.reference, header, kit)
-        with BamWriter(output, _header(header, bwa, sample), threads) as writer:
+        with BamWriter(output, aligned_header(header, bwa, sample), threads) as writer:
             for records in whole_templates(batches):
                 counts = added(counts, count_aligned(records))
                 writer.write(add_mate_tags(records))

@@ -1,6 +1,7 @@
 """`ctdna realign`: consensus reads onto the reference, with all their tags."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ctdna.stages.align import AlignedCounts
 
 
-class _Source:
+class Source:
     """The consensus reads, pairs first, then fragments; read once for the aligner and once for the tags."""
 
     def __init__(self, path: Path) -> None:
@@ -63,7 +64,7 @@ class _Source:
 class _Tags:
     """The consensus records whose aligned ones are still to come."""
 
-    def __init__(self, source: _Source) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source.records()
         self._waiting: RawRecords | None = None
 
@@ -93,24 +94,45 @@ def _header(aligned: "BamHeader", source: "BamHeader", bwa: "Bwa") -> "BamHeader
     return header.with_program("bwa", "bwa", bwa.version).with_program("ctdna-realign", "ctdna", __version__)
 
 
-def _realign(
-    bwa: "Bwa", words: tuple[str, ...], source: _Source, output: Path, threads: int, kit: "LoadedKit | None"
-) -> "AlignedCounts":
-    from ctdna.formats.bam import BamWriter
+@contextmanager
+def realign_stream(
+    bwa: "Bwa", words: tuple[str, ...], source: Source, threads: int, kit: "LoadedKit | None"
+) -> "Iterator[tuple[BamHeader, Iterator[tuple[RawRecords, AlignedCounts]]]]":
+    """Yield the header of the aligned reads, and their records with all tags, batch by batch with their counts."""
     from ctdna.formats.bwa import align_stream
-    from ctdna.stages.align import add_mate_tags, added, count_aligned, no_counts, whole_templates
 
-    counts, tags = no_counts(), _Tags(source)
     with align_stream(bwa, words, source.reads(), threads) as (header, batches):
         aligner.check_contigs(bwa.reference, header, kit)
-        with BamWriter(output, _header(header, source.header, bwa), threads) as writer:
-            for records in whole_templates(batches):
-                found = count_aligned(records)
-                counts = added(counts, found)
-                writer.write(add_mate_tags(tags.onto(records, found.n_primary)))
-            if counts.n_primary != source.n_reads:
-                what = f"returned {counts.n_primary} of {source.n_reads} reads"
-                raise ProgramError(None, "bwa mem", what, "run again; report it if it stays")
+        yield _header(header, source.header, bwa), _tagged(batches, source)
+
+
+def _tagged(batches: "Iterator[RawRecords]", source: Source) -> "Iterator[tuple[RawRecords, AlignedCounts]]":
+    from ctdna.stages.align import add_mate_tags, count_aligned, whole_templates
+
+    n_primary, tags = 0, _Tags(source)
+    for records in whole_templates(batches):
+        found = count_aligned(records)
+        n_primary += found.n_primary
+        yield add_mate_tags(tags.onto(records, found.n_primary)), found
+    if n_primary != source.n_reads:
+        what = f"returned {n_primary} of {source.n_reads} reads"
+        raise ProgramError(None, "bwa mem", what, "run again; report it if it stays")
+
+
+def _realign(
+    bwa: "Bwa", words: tuple[str, ...], source: Source, output: Path, threads: int, kit: "LoadedKit | None"
+) -> "AlignedCounts":
+    from ctdna.formats.bam import BamWriter
+    from ctdna.stages.align import added, no_counts
+
+    counts = no_counts()
+    with (
+        realign_stream(bwa, words, source, threads, kit) as (header, batches),
+        BamWriter(output, header, threads) as writer,
+    ):
+        for records, found in batches:
+            counts = added(counts, found)
+            writer.write(records)
     return counts
 
 
@@ -150,7 +172,7 @@ def command(
     from ctdna.formats.documents import write_json
     from ctdna.stages.align import aligned_metrics
 
-    source = _Source(input)
+    source = Source(input)
     counts = _realign(bwa, ("-p", *params.options), source, output, threads, kit)
     if metrics:
         names = [group["SM"] for group in source.header.lines("RG") if "SM" in group]

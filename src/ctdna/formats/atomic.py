@@ -98,3 +98,30 @@ def write_text(path: Path, text: str) -> None:
     refuse_folder(path)
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode())
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise writable_error(path, error) from error
+
+
+@contextmanager
+def work_folder(output: Path) -> Iterator[Path]:
+    """Yield a new folder beside an output file for files of passage; it goes when the block ends, however it ends.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    folder = output.with_name(f".{os.getpid()}.{output.name}.work")
+    make_folder(folder)
+    try:
+        yield folder
+    finally:
+        _discard(folder)

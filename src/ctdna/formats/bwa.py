@@ -24,7 +24,8 @@ from ctdna.model.errors import DefinitionError, InputError, ProgramError
 INDEX_SUFFIXES = (".amb", ".ann", ".bwt", ".pac", ".sa")
 _STOP_SECONDS = 5
 """Patience with the last words of an aligner that was given up; a child of its own may hold the pipe open."""
-_CHUNK_BASES = 10_000_000
+CHUNK_BASES = 10_000_000
+"""Bases that the aligner takes at once; pairs of one chunk share an estimate of the insert size."""
 _READ_BYTES = 8 << 20
 _CHECKED_BASES = 512
 _INSTALL = "install bwa {version} (Debian 12: apt-get install bwa)"
@@ -110,8 +111,8 @@ def check_index(reference: Reference) -> None:
             first += length
 
 
-def _command(bwa: Bwa, options: tuple[str, ...], threads: int) -> list[str]:
-    fixed = ["mem", "-t", str(threads), "-K", str(_CHUNK_BASES), "-v", "1"]
+def _command(bwa: Bwa, options: tuple[str, ...], threads: int, chunk_bases: int) -> list[str]:
+    fixed = ["mem", "-t", str(threads), "-K", str(chunk_bases), "-v", "1"]
     return [bwa.program, *fixed, *options, str(bwa.reference), "-"]
 
 
@@ -161,19 +162,24 @@ def _check_end(code: int, messages: _Messages) -> None:
 
 @contextmanager
 def align_stream(
-    bwa: Bwa, options: tuple[str, ...], reads: Iterable[FastqColumns], threads: int = 1
+    bwa: Bwa,
+    options: tuple[str, ...],
+    reads: Iterable[FastqColumns],
+    threads: int = 1,
+    chunk_bases: int = CHUNK_BASES,
 ) -> Iterator[tuple[BamHeader, Iterator[RawRecords]]]:
     """Yield the aligner's contigs as a header, and its records in its order, in batches.
 
     `reads` are written to it from a thread while the records are read. With `-p` among the options, two neighbours of
-    one name are a pair. The records do not depend on `threads`.
+    one name are a pair. The records do not depend on `threads`; they may
+    on `chunk_bases`.
 
     Raises:
         ProgramError: the aligner failed, was killed, or wrote what is not SAM.
         InputError: what the source of the reads raises.
     """
     with ExitStack() as stack:
-        process = stack.enter_context(_start(bwa, options, threads))
+        process = stack.enter_context(_start(bwa, options, threads, chunk_bases))
         pool = stack.enter_context(ThreadPoolExecutor(1))
         stdin, stdout, stderr = _pipes(process)
         messages = _Messages(stderr)
@@ -190,8 +196,8 @@ def align_stream(
         yield _records(stdout, finish)
 
 
-def _start(bwa: Bwa, options: tuple[str, ...], threads: int) -> subprocess.Popen[bytes]:
-    command = _command(bwa, options, threads)
+def _start(bwa: Bwa, options: tuple[str, ...], threads: int, chunk_bases: int) -> subprocess.Popen[bytes]:
+    command = _command(bwa, options, threads, chunk_bases)
     try:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:

@@ -18,10 +18,13 @@ def complement_table() -> NDArray[np.uint8]:
 
 
 COMPLEMENT = complement_table()
+NIBBLE_COMPLEMENT = np.array([0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15], dtype=np.uint8)
+"""BAM's 4-bit base of the complement of each 4-bit base."""
 
 
 @kernel
-def _is_in(codes: Codes, tag: Int) -> bool:
+def is_in(codes: Codes, tag: Int) -> bool:
+    """Return whether a tag is among these."""
     found = False
     for k in range(len(codes)):
         if np.int64(codes[k]) == tag:
@@ -39,7 +42,8 @@ def _turn(out: Bytes, start: Int, n: Int, size: Int) -> None:
 
 
 @kernel
-def _turn_tag(out: Bytes, at: Int, end: Int, is_complement: bool, complement: Bytes) -> None:
+def turn_tag(out: Bytes, at: Int, end: Int, is_complement: bool, complement: Bytes) -> None:
+    """Reverse the entries of an array tag or the letters of a text tag in place; complement the letters on demand."""
     if out[at + 2] == 66:
         _turn(out, at + 8, u32(out, at + 4), value_bytes(np.int64(out[at + 3])))
     elif out[at + 2] == 90:
@@ -71,7 +75,7 @@ def carried_tags(
         size = end - at
         while at < end:
             after = tag_end(data, at, end)
-            if _is_in(codes[0], u16(data, at)):
+            if is_in(codes[0], u16(data, at)):
                 size -= after - at
             at = after
         offsets[i + 1] = offsets[i] + size
@@ -80,11 +84,11 @@ def carried_tags(
         at, end, to = bounds[0][source[i]], bounds[1][source[i]], offsets[i]
         while at < end:
             after, tag = tag_end(data, at, end), u16(data, at)
-            if not _is_in(codes[0], tag):
+            if not is_in(codes[0], tag):
                 out[to : to + after - at] = data[at:after]
-                is_complement = _is_in(codes[2], tag)
-                if is_reverse[i] and (is_complement or _is_in(codes[1], tag)):
-                    _turn_tag(out, to, to + after - at, is_complement, complement)
+                is_complement = is_in(codes[2], tag)
+                if is_reverse[i] and (is_complement or is_in(codes[1], tag)):
+                    turn_tag(out, to, to + after - at, is_complement, complement)
                 to += after - at
             at = after
     return out, offsets

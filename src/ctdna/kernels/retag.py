@@ -14,7 +14,7 @@ _LETTERS = np.frombuffer(b"=ACMGRSVTWYHKDBN", dtype=np.uint8).copy()
 
 
 @kernel
-def _put_number(out: Bytes, at: Int, value: Int) -> Int:
+def put_number(out: Bytes, at: Int, value: Int) -> Int:
     """Write a whole number in decimal digits; return where it ends."""
     scale = np.int64(1)
     while scale * 10 <= value:
@@ -49,7 +49,7 @@ def compare(
                     continue
                 edits += 1
                 quality += np.int64(data[fields.quals_at[i] + k])
-                at = _put_number(text, at, run)
+                at = put_number(text, at, run)
                 text[at] = expected
                 at, run = at + 1, np.int64(0)
             query, position = query + size, position + size
@@ -57,17 +57,18 @@ def compare(
             edits += size if code == 1 else np.int64(0)
             query += size
         elif code == 2:
-            at = _put_number(text, at, run)
+            at = put_number(text, at, run)
             text[at] = 94
             text[at + 1 : at + 1 + size] = reference[position : position + size]
             at, run, edits, position = at + 1 + size, np.int64(0), edits + size, position + size
         elif code == 3:
             position += size
-    return edits, quality, _put_number(text, at, run)
+    return edits, quality, put_number(text, at, run)
 
 
 @kernel
-def _put_int_tag(out: Bytes, at: Int, name: Int, value: Int) -> Int:
+def put_int_tag(out: Bytes, at: Int, name: Int, value: Int) -> Int:
+    """Write a tag of type `i`; return where it ends."""
     out[at], out[at + 1], out[at + 2] = name & 255, name >> 8, 105
     for k in range(4):
         out[at + 3 + k] = value >> (8 * k) & 255
@@ -87,9 +88,9 @@ def _rewrite(
         after = tag_end(data, at, fields.tags_end[i])
         name = u16(data, at)
         if name == _NM:
-            end = _put_int_tag(out, end, name, edits)
+            end = put_int_tag(out, end, name, edits)
         elif name == _UQ:
-            end = _put_int_tag(out, end, name, quality)
+            end = put_int_tag(out, end, name, quality)
         elif name == _MD:
             out[end], out[end + 1], out[end + 2] = 77, 68, 90
             out[end + 3 : end + 3 + n_text] = text[:n_text]

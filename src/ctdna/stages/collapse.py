@@ -1,0 +1,272 @@
+"""Collapse: read pairs of one template found before the alignment, so that each distinct template is aligned once.
+
+One pair of each cluster, the representative, goes to the aligner; the others get its alignment. Clusters only save the
+aligner's work: which reads form a molecule is decided afterwards, by coordinates and UMI, as ever.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctdna.kernels.collapse import (
+    BASE_CODES,
+    DIFFERENT,
+    EXACT,
+    N_REPRESENTATIVES,
+    N_WORDS,
+    NEW,
+    TOLERANT,
+    Collapsed,
+    collapse_pairs,
+    new_clusters,
+    refill,
+)
+from ctdna.kernels.fastq import interleave
+from ctdna.kernels.insert import WORD_BASES
+from ctdna.kernels.mates import template_bounds
+from ctdna.kernels.record import ragged_offsets, read_bytes, record_fields, same_name_as_previous
+from ctdna.kernels.spread import FORWARD, TURNED, Heads, are_doubtful, first_tags, spread_pairs, take_heads
+from ctdna.model.columns import FastqColumns, RawRecords
+from ctdna.model.errors import ProgramError
+from ctdna.model.metrics import StageMetrics
+
+_FIRST_ROOM = 1 << 14
+BYTES_PER_REPRESENTATIVE = 600
+"""Memory of one representative, its tables and its alignment, at reads of up to 155 bases; while tables grow, too."""
+
+
+class Waiting(NamedTuple):
+    """Read pairs whose representatives are being aligned."""
+
+    names: NDArray[np.uint8]
+    name_offsets: NDArray[np.int64]
+    umis: NDArray[np.uint8]
+    umi_offsets: NDArray[np.int64]
+    bases1: NDArray[np.uint8]
+    quals1: NDArray[np.uint8]
+    offsets1: NDArray[np.int64]
+    bases2: NDArray[np.uint8]
+    quals2: NDArray[np.uint8]
+    offsets2: NDArray[np.int64]
+    representative: NDArray[np.int64]
+    """Number of each pair's representative, counted from the first of the run."""
+    is_turned: NDArray[np.bool_]
+    marks: NDArray[np.int64]
+    """Pairs x 2: where the reads differ from their representative's near an end; see `kernels.collapse`."""
+    first: int
+    """Number of the first representative still remembered when these pairs came."""
+
+    @property
+    def n_pairs(self) -> int:
+        """Return the number of pairs."""
+        return len(self.representative)
+
+    @property
+    def n_needed(self) -> int:
+        """Return how many representatives must be aligned before these pairs can be spread."""
+        return int(self.representative.max()) + 1 if self.n_pairs else 0
+
+
+class Collapser:
+    """Finds representatives in a stream of read pairs; the result depends on the order of the pairs and the limit."""
+
+    def __init__(self, max_representatives: int) -> None:
+        """Take the most representatives to remember; beyond them all are forgotten and the search begins anew."""
+        self._max = max_representatives
+        self._clusters = new_clusters(_FIRST_ROOM, 8 * _FIRST_ROOM)
+        self._first = 0
+        self._how = np.zeros(4, dtype=np.int64)
+        self._n_restarts = 0
+
+    @property
+    def n_representatives(self) -> int:
+        """Return the representatives found so far."""
+        return self._first + int(self._clusters.state[N_REPRESENTATIVES])
+
+    def collapse(self, one: FastqColumns, two: FastqColumns) -> tuple[Waiting, Waiting]:
+        """Return the pairs with their representatives, and those of them that are new representatives.
+
+        `one` and `two` are the two reads of each pair; their comments start with `RX:Z:`.
+        """
+        n = len(one)
+        if self._clusters.state[N_REPRESENTATIVES] and self._clusters.state[N_REPRESENTATIVES] + n > self._max:
+            self._first = self.n_representatives
+            self._clusters = new_clusters(_FIRST_ROOM, 8 * _FIRST_ROOM)
+            self._n_restarts += 1
+        self._make_room(n, len(one.bases) + len(two.bases))
+        found: Collapsed = collapse_pairs(
+            self._clusters, (one.bases, two.bases), (one.offsets, two.offsets), one.comments, one.comment_offsets,
+            BASE_CODES,
+        )  # fmt: skip
+        self._how += np.bincount(found.how, minlength=4)
+        pairs = _waiting(one, two, found, self._first)
+        return pairs, take_waiting(pairs, np.flatnonzero(found.how >= DIFFERENT))
+
+    def _make_room(self, n: int, n_bases: int) -> None:
+        old = self._clusters
+        n_needed = int(old.state[N_REPRESENTATIVES]) + n
+        n_words = int(old.state[N_WORDS]) + n_bases // WORD_BASES + 2 * n
+        if n_needed <= len(old.older) and n_words <= len(old.words):
+            return
+        n_room, n_used = max(n_needed, 2 * len(old.older)), int(old.state[N_REPRESENTATIVES])
+        new = new_clusters(n_room, max(n_words, 2 * len(old.words)))
+        for name in ("words_at", "lengths", "umis", "n_umi", "swapped", "older", "older_end", "words"):
+            before, after = getattr(old, name), getattr(new, name)
+            n_kept = {"words": int(old.state[N_WORDS]), "older_end": 2 * n_used}.get(name, n_used)
+            after[:n_kept] = before[:n_kept]
+        new.state[:] = old.state
+        refill(old, new)
+        self._clusters = new
+
+    def metrics(self, sample: str) -> StageMetrics:
+        """Return the stage's counts, in read pairs; none is lost."""
+        n = int(self._how.sum())
+        return StageMetrics(
+            stage="collapse",
+            sample=sample,
+            unit="read pairs",
+            n_in=n,
+            n_out=n,
+            rejected={},
+            counts={
+                "representatives": int(self._how[DIFFERENT] + self._how[NEW]),
+                "members": int(self._how[EXACT] + self._how[TOLERANT]),
+                "members_by_one_end": int(self._how[TOLERANT]),
+                "representatives_too_different": int(self._how[DIFFERENT]),
+                "restarts": self._n_restarts,
+            },
+        )
+
+
+def _waiting(one: FastqColumns, two: FastqColumns, found: Collapsed, first: int) -> Waiting:
+    umis, umi_offsets = first_tags(one.comments, one.comment_offsets)
+    return Waiting(
+        one.names, one.name_offsets, umis, umi_offsets, one.bases, one.quals, one.offsets, two.bases, two.quals,
+        two.offsets, found.representative + first, found.is_turned, found.marks, first,
+    )  # fmt: skip
+
+
+def reads_of(pairs: Waiting) -> FastqColumns:
+    """Return both reads of each pair in turn, without comments, as the aligner takes them."""
+    none = (np.zeros(0, dtype=np.uint8), np.zeros(pairs.n_pairs + 1, dtype=np.int64))
+    one = FastqColumns(pairs.names, pairs.name_offsets, *none, pairs.bases1, pairs.quals1, pairs.offsets1)
+    two = FastqColumns(pairs.names, pairs.name_offsets, *none, pairs.bases2, pairs.quals2, pairs.offsets2)
+    return interleave(one, two)
+
+
+def _take(
+    data: NDArray[np.uint8], offsets: NDArray[np.int64], chosen: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    ends = ragged_offsets((offsets[chosen + 1] - offsets[chosen]).astype(np.int32))
+    return read_bytes(data, offsets[chosen], ends), ends
+
+
+class Alignments:
+    """The alignments of representatives, in their order; those no longer needed are forgotten."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._first = 0
+        self._n = 0
+        self._data = np.empty(1 << 20, dtype=np.uint8)
+        self._offsets = np.zeros(1 << 14, dtype=np.int64)
+        self._marks = np.zeros(1 << 14, dtype=np.int64)
+
+    @property
+    def n_aligned(self) -> int:
+        """Return the representatives aligned so far."""
+        return self._first + self._n
+
+    def add(self, records: RawRecords) -> None:
+        """Add the aligner's records of whole pairs.
+
+        Raises:
+            ProgramError: a pair does not have one primary record of each read.
+        """
+        fields = record_fields(records.data, records.offsets)
+        bounds = template_bounds(same_name_as_previous(records.data, fields.name_at, fields.n_name))
+        heads, bad = take_heads(records.data, fields, bounds)
+        if bad >= 0:
+            at, n = fields.name_at[bounds[bad]], fields.n_name[bounds[bad]]
+            name = records.data[at : at + n].tobytes().decode("ascii", "replace")
+            raise ProgramError(None, "bwa mem", f"returned read {name} without its mate, or twice", "report this")
+        n_before, end = 2 * self._n, int(self._offsets[2 * self._n])
+        self._data = _with_room(self._data, end, len(heads.data))
+        self._offsets = _with_room(self._offsets, n_before + 1, len(heads.marks))
+        self._marks = _with_room(self._marks, n_before, len(heads.marks))
+        self._data[end : end + len(heads.data)] = heads.data
+        self._offsets[n_before : n_before + len(heads.marks) + 1] = heads.offsets + end
+        self._marks[n_before : n_before + len(heads.marks)] = heads.marks
+        self._n += len(heads.marks) // 2
+
+    def _forget(self, first: int) -> None:
+        """Forget the representatives before number `first`."""
+        n_gone = first - self._first
+        if n_gone <= 0:
+            return
+        start, end = int(self._offsets[2 * n_gone]), int(self._offsets[2 * self._n])
+        self._data = _with_room(self._data[start:end].copy(), end - start, 1 << 20)
+        kept = self._offsets[2 * n_gone : 2 * self._n + 1] - start
+        self._offsets = _with_room(kept, len(kept), 1 << 14)
+        marks = self._marks[2 * n_gone : 2 * self._n].copy()
+        self._marks = _with_room(marks, len(marks), 1 << 14)
+        self._first, self._n = first, self._n - n_gone
+
+    def spread(self, pairs: Waiting) -> tuple[RawRecords, Waiting]:
+        """Return the records of pairs whose representatives are all aligned, and the pairs to be aligned themselves.
+
+        Records are read 1, then read 2 of each pair; they carry RX and no other tag. The second value are the pairs
+        left out: those that might be aligned otherwise than their representative. Pairs come in the order in which
+        `Collapser` returned them.
+        """
+        self._forget(pairs.first)
+        heads = Heads(self._data, self._offsets[: 2 * self._n + 1], self._marks[: 2 * self._n])
+        doubtful = are_doubtful(heads, pairs.representative - self._first, pairs.is_turned, pairs.marks)
+        left = take_waiting(pairs, np.flatnonzero(doubtful))
+        if doubtful.any():
+            pairs = take_waiting(pairs, np.flatnonzero(~doubtful))
+        records: RawRecords = spread_pairs(
+            heads,
+            pairs.representative - self._first,
+            pairs.is_turned,
+            (pairs.names, pairs.name_offsets),
+            (pairs.umis, pairs.umi_offsets),
+            ((pairs.bases1, pairs.quals1, pairs.offsets1), (pairs.bases2, pairs.quals2, pairs.offsets2)),
+            (FORWARD, TURNED),
+        )
+        return records, left
+
+
+def take_waiting(pairs: Waiting, chosen: NDArray[np.int64]) -> Waiting:
+    """Return these of the pairs."""
+    names, name_offsets = _take(pairs.names, pairs.name_offsets, chosen)
+    umis, umi_offsets = _take(pairs.umis, pairs.umi_offsets, chosen)
+    bases1, offsets1 = _take(pairs.bases1, pairs.offsets1, chosen)
+    quals1, _ = _take(pairs.quals1, pairs.offsets1, chosen)
+    bases2, offsets2 = _take(pairs.bases2, pairs.offsets2, chosen)
+    quals2, _ = _take(pairs.quals2, pairs.offsets2, chosen)
+    return Waiting(
+        names, name_offsets, umis, umi_offsets, bases1, quals1, offsets1, bases2, quals2, offsets2,
+        pairs.representative[chosen], pairs.is_turned[chosen], pairs.marks[chosen], pairs.first,
+    )  # fmt: skip
+
+
+def own_representatives(pairs: Waiting, first: int) -> Waiting:
+    """Return the pairs as representatives of themselves, numbered from `first` on."""
+    n = pairs.n_pairs
+    return pairs._replace(
+        representative=np.arange(first, first + n, dtype=np.int64),
+        is_turned=np.zeros(n, dtype=np.bool_),
+        marks=np.zeros((n, 2), dtype=np.int64),
+        first=first,
+    )
+
+
+def _with_room(array: NDArray[Any], n_used: int, n_more: int) -> NDArray[Any]:
+    """Return the array, or a larger one with the same first items, that has room for more."""
+    if n_used + n_more <= len(array):
+        return array
+    larger = np.empty(max(n_used + n_more, 2 * len(array)), dtype=array.dtype)
+    larger[:n_used] = array[:n_used]
+    return larger
