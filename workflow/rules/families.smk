@@ -1,3 +1,53 @@
+rule extract:
+    input:
+        r1="fastq/{sample}_R1.fastq.gz",
+        r2="fastq/{sample}_R2.fastq.gz",
+    output:
+        r1="samples/{sample}/extract_R1.fastq.gz",
+        r2="samples/{sample}/extract_R2.fastq.gz",
+        metrics="samples/{sample}/extract.json",
+    log:
+        "logs/extract/{sample}.log",
+    benchmark:
+        "benchmarks/extract/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        kit=KIT,
+    shell:
+        "ctdna extract --r1 {input.r1} --r2 {input.r2} --output-r1 {output.r1}"
+        " --output-r2 {output.r2} --metrics {output.metrics} --sample {wildcards.sample}"
+        " --kit {params.kit:q} --threads {threads} 2> {log}"
+
+
+rule align:
+    input:
+        r1="samples/{sample}/extract_R1.fastq.gz",
+        r2="samples/{sample}/extract_R2.fastq.gz",
+        reference=ancient(REFERENCE),
+    output:
+        bam="samples/{sample}/align.bam",
+        metrics="samples/{sample}/align.json",
+    log:
+        "logs/align/{sample}.log",
+    benchmark:
+        "benchmarks/align/{sample}.tsv"
+    conda:
+        "../envs/ctdna.yaml"
+    threads: 4
+    resources:
+        mem_mb=12000,
+    params:
+        kit=KIT,
+    shell:
+        "ctdna align --r1 {input.r1} --r2 {input.r2} --reference {input.reference:q}"
+        " --output {output.bam} --metrics {output.metrics} --sample {wildcards.sample}"
+        " --kit {params.kit:q} --threads {threads} 2> {log}"
+
+
 rule group:
     input:
         bam="samples/{sample}/align.bam",

@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "Turn a finished sequencer run into one report per sample.",
     "watch": "Wait for run folders to complete and run them, first in, first out.",
     "demultiplex": "Decode a run folder into FASTQ files per sample.",
+    "consensus-from-fastq": "Make filtered consensus reads of FASTQ in one go, aligning each template once.",
     "extract": "Take the UMIs out of the reads.",
     "align": "Align reads to the reference.",
     "group": "Group aligned reads into UMI families.",
@@ -48,7 +49,7 @@ class Commands(click.Group):
         """Return the command of that name, importing its module."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"ctdna.cli.{cmd_name}")
+        module = importlib.import_module(f"ctdna.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -39,6 +39,18 @@ def kit() -> Callable[[F], F]:
     return click.option("--kit", "kit_name", metavar="NAME@VERSION", help="Take every parameter from this kit version.")
 
 
+def align() -> Callable[[F], F]:
+    """Return the option `--align`: which reads the aligner gets."""
+    return click.option(
+        "--align",
+        type=click.Choice(("once", "all")),
+        default="once",
+        show_default=True,
+        help="once: one read pair of each distinct template is aligned, in one step from FASTQ to consensus. all: every "
+        "read, and every consensus read again; each stage's files are kept.",
+    )
+
+
 class ManyValues(click.Command):
     """A command whose repeatable options also take several values in a row: `--min-reads 3 2 1`."""
 

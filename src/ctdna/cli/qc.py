@@ -95,13 +95,13 @@ def _snp_counts(bam: Path, reference: Path, kit: "LoadedKit", threads: int) -> "
 
 
 def _sample_evidence(run_dir: Path, sample: str, reference: Path, kit: "LoadedKit", threads: int) -> "SampleEvidence":
-    from ctdna.formats.bam import iter_records, read_header, read_records
+    from ctdna.formats.bam import read_header, read_records
     from ctdna.formats.bed import read_bed
     from ctdna.formats.vcf import read_vcf
     from ctdna.stages.qc import SampleEvidence
     from ctdna.stages.quality.controls import Seen
     from ctdna.stages.quality.coverage import PanelTarget, panel_depth
-    from ctdna.stages.quality.reads import count_on_target, molecule_figures
+    from ctdna.stages.quality.reads import molecule_figures
 
     folder = run_dir / "samples" / sample
     metrics = _stage_metrics(run_dir, sample)
@@ -111,10 +111,10 @@ def _sample_evidence(run_dir: Path, sample: str, reference: Path, kit: "LoadedKi
         PanelTarget(name, contigs[contig][0], int(start0), int(end0))
         for name, contig, start0, end0 in zip(targets.names, targets.contig, targets.start0, targets.end0, strict=True)
     )
-    n_reads = n_on_target = 0
-    for batch in iter_records(folder / "group.bam", threads)[1]:
-        n, n_on = count_on_target(batch, targets)
-        n_reads, n_on_target = n_reads + n, n_on_target + n_on
+    grouped = metrics["group"].counts
+    if "reads_on_target" not in grouped:
+        what = "the counts of reads on target are missing"
+        raise InputError(folder / "group.json", "", what, "group with --kit, as ctdna run does")
     molecules = molecule_figures(read_records(folder / "filter.bam", threads)[1], targets)
     alleles = {
         (variant.contig, variant.pos1, variant.ref, variant.alt): Seen(
@@ -126,8 +126,8 @@ def _sample_evidence(run_dir: Path, sample: str, reference: Path, kit: "LoadedKi
         metrics=metrics,
         panel=panel,
         depth=panel_depth(panel, _depths(folder / "call.loci.tsv.gz")),
-        n_reads=n_reads,
-        n_on_target=n_on_target,
+        n_reads=grouped["mapped_reads"],
+        n_on_target=grouped["reads_on_target"],
         n_molecules_on_target=molecules.n_on_target,
         family_sizes=metrics["group"].histograms["family_size"],
         tiers=molecules.tiers,

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ctdna.cli import options
+
 if TYPE_CHECKING:
+    from ctdna.model.manifest import Alignment
     from ctdna.orchestrate.job import JobOutcome
 
 
@@ -32,6 +35,7 @@ def _say_failures(outcome: "JobOutcome") -> None:
 @click.option(
     "--threads", type=click.IntRange(min=1), default=None, help="Cores to use; all of this machine's if absent."
 )
+@options.align()
 @click.option("--prepare", "prepare_only", is_flag=True, help="Check and prepare only; print how to start Snakemake.")
 def command(
     run_folder: Path,
@@ -40,6 +44,7 @@ def command(
     sample_sheet: Path | None,
     profile: str,
     threads: int | None,
+    align: "Alignment",
     prepare_only: bool,
 ) -> int:
     """Turn a finished sequencer run into one report per sample.
@@ -55,13 +60,13 @@ def command(
     from ctdna.orchestrate.prepare import prepare
     from ctdna.orchestrate.workflow import WorkflowOptions, shell_command
 
-    options = WorkflowOptions(cores=threads or len(os.sched_getaffinity(0)), profile=profile)
+    flow = WorkflowOptions(cores=threads or len(os.sched_getaffinity(0)), profile=profile)
     if prepare_only:
-        prepare(run_folder, kit_name, output, sample_sheet)
-        print(shell_command(output, options))
+        prepare(run_folder, kit_name, output, sample_sheet, align)
+        print(shell_command(output, flow))
         return 0
-    request = JobRequest(run_folder, kit_name, output, sample_sheet, options)
-    outcome = run_job(request, Display(sys.stderr, options.cores))
+    request = JobRequest(run_folder, kit_name, output, sample_sheet, flow, align)
+    outcome = run_job(request, Display(sys.stderr, flow.cores))
     _say_failures(outcome)
     if not outcome.progress.failures:
         from ctdna.cli.summary import print_summary

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ctdna.cli import options
+
 if TYPE_CHECKING:
+    from ctdna.model.manifest import Alignment
     from ctdna.orchestrate.watch import Attempt
     from ctdna.orchestrate.workflow import WorkflowOptions
 
 
-def _attempt(run: Path, kit: str, output: Path, options: "WorkflowOptions") -> "Attempt":
+def _attempt(run: Path, kit: str, output: Path, flow: "WorkflowOptions", align: "Alignment") -> "Attempt":
     from ctdna.model.errors import CtdnaError
     from ctdna.orchestrate.display import Display
     from ctdna.orchestrate.job import JobRequest, run_job
     from ctdna.orchestrate.watch import Attempt
 
     try:
-        outcome = run_job(JobRequest(run, kit, output / run.name, None, options), Display(sys.stderr, options.cores))
+        request = JobRequest(run, kit, output / run.name, None, flow, align)
+        outcome = run_job(request, Display(sys.stderr, flow.cores))
     except CtdnaError as error:
         return Attempt(error.exit_code, str(error))
     message = outcome.progress.failures[0].message if outcome.progress.failures else ""
@@ -40,6 +44,7 @@ def _attempt(run: Path, kit: str, output: Path, options: "WorkflowOptions") -> "
 @click.option(
     "--threads", type=click.IntRange(min=1), default=None, help="Cores to use; all of this machine's if absent."
 )
+@options.align()
 def command(
     folder: Path,
     kit_name: str,
@@ -49,6 +54,7 @@ def command(
     rerun: tuple[str, ...],
     profile: str,
     threads: int | None,
+    align: "Alignment",
 ) -> int:
     """Wait for run folders in FOLDER to complete and run them, first in, first out.
 
@@ -66,7 +72,7 @@ def command(
 
     load_kit(kit_name)
     profile_folder(profile)
-    options = WorkflowOptions(cores=threads or len(os.sched_getaffinity(0)), profile=profile)
+    flow = WorkflowOptions(cores=threads or len(os.sched_getaffinity(0)), profile=profile)
     output.mkdir(parents=True, exist_ok=True)
     known = {run.name for run in find_runs(folder)}
     for name in rerun:
@@ -80,7 +86,7 @@ def command(
     watch = Watch(
         folder,
         output,
-        lambda run: _attempt(run, kit_name, output, options),
+        lambda run: _attempt(run, kit_name, output, flow, align),
         lambda line: print(line, file=sys.stderr, flush=True),
     )
     watch.look()

@@ -29,6 +29,8 @@ END_BASES = 10
 """Differences so near an end are marked: two mismatches there make an aligner clip the read, or open a gap."""
 END_MASK = (1 << 2 * END_BASES) - 1
 """Marks of a read: of its first `END_BASES` bases in the lowest bits, two a base, then of its last ones."""
+DIFFERS = 1 << 4 * END_BASES + 1
+"""Mark of a read that differs from its representative's anywhere."""
 MAX_UMI_DIFFERENT = 2
 """Most substitutions of the UMI half at the end whose key does not match."""
 MAX_CANDIDATES = 8
@@ -181,7 +183,7 @@ def _differences(words: Words, at: Int, pair: Pair, end: Int) -> tuple[Int, Int]
             tail |= bits << 2 * -before & END_MASK if before > -END_BASES else np.int64(0)
         elif before < WORD_BASES:
             tail |= bits >> 2 * before & END_MASK
-    return total, head | tail << 2 * END_BASES
+    return total, head | tail << 2 * END_BASES | (np.int64(DIFFERS) if total > 0 else np.int64(0))
 
 
 @kernel

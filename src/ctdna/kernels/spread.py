@@ -109,7 +109,7 @@ def are_doubtful(
     """Return which pairs might be aligned otherwise than their representatives.
 
     So it is where a read differs from its representative near an end and would have two mismatches with the reference
-    there, or where the representative is not aligned as a whole. `marks` are the pairs' (n x 2).
+    there, or differs at all and the representative is not aligned as a whole. `marks` are the pairs' (n x 2).
     """
     out = np.zeros(len(representative), dtype=np.bool_)
     for i in range(len(representative)):
@@ -118,10 +118,11 @@ def are_doubtful(
             if own == 0:
                 continue
             its = heads.marks[2 * representative[i] + (1 - end if is_turned[i] else end)]
+            out[i] = out[i] or its & ROUGH != 0
             for zone in range(2):
                 here = own >> 2 * END_BASES * zone & END_MASK
                 both = here ^ (its >> 2 * END_BASES * zone & END_MASK)
-                if here != 0 and (its & ROUGH or both & (both - 1)):
+                if here != 0 and both & (both - 1):
                     out[i] = True
     return out
 

@@ -6,6 +6,10 @@ from ctdna.model.base import Frozen
 from ctdna.model.sample import Sample
 
 
+Alignment = Literal["once", "all"]
+"""`once`: one read pair of each distinct template is aligned; `all`: every read, and every consensus read again."""
+
+
 class RunManifest(Frozen):
     """The run, its kit and its samples; the same for every rerun of the same input."""
 
@@ -20,6 +24,8 @@ class RunManifest(Frozen):
     """SHA-256 over the kit's files."""
     reference: str
     """Name of the reference that the kit stands on."""
+    align: Alignment
+    """Which reads the aligner gets."""
     software: str
     """ctdna's version."""
     samples: tuple[Sample, ...]

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ctdna.orchestrate.progress import PLAIN_WORDS, SAMPLE_STAGES, Progress, State
+from ctdna.orchestrate.progress import PLAIN_WORDS, Progress, State
 
 _SIGNS: dict[State, tuple[str, str]] = {
     "waiting": ("·", "dim"),
@@ -32,8 +32,8 @@ def plain_duration(seconds: float) -> str:
 def _table(progress: Progress) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("sample")
-    for stage in SAMPLE_STAGES:
-        table.add_column(stage, justify="center")
+    for stage in dict.fromkeys(task.stage for task in progress.tasks if task.sample is not None):
+        table.add_column(stage.replace("_", " "), justify="center")
     rows: dict[str, list[Text]] = {}
     for task in progress.tasks:
         if task.sample is not None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ctdna.formats.documents import read_json, write_json
 from ctdna.model.errors import EXIT_DONE, EXIT_QC
+from ctdna.model.manifest import Alignment
 from ctdna.model.qc import RunQc
 from ctdna.orchestrate.display import Display
 from ctdna.orchestrate.prepare import Prepared, prepare
-from ctdna.orchestrate.progress import Progress
+from ctdna.orchestrate.progress import Progress, Steps
 from ctdna.orchestrate.provenance import PROVENANCE, Provenance, input_digests, program_versions, result_digests
 from ctdna.orchestrate.workflow import WorkflowOptions, run_workflow
 
@@ -25,6 +26,7 @@ class JobRequest:
     output: Path
     sample_sheet: Path | None
     options: WorkflowOptions
+    align: Alignment
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,10 @@ def run_job(request: JobRequest, display: Display) -> JobOutcome:
         CtdnaError: the run, the kit, the reference or the output folder is not as it must be, or the workflow broke.
         KeyboardInterrupt: stopped; the same request resumes.
     """
-    prepared = prepare(request.run_folder, request.kit, request.output, request.sample_sheet)
+    prepared = prepare(request.run_folder, request.kit, request.output, request.sample_sheet, request.align)
     started_at = _now()
     samples = tuple(sample.sample_id for sample in prepared.manifest.samples)
-    progress = run_workflow(request.output, samples, request.options, display)
+    progress = run_workflow(request.output, Steps(samples, request.align), request.options, display)
     if progress.failures:
         return JobOutcome(progress, progress.failures[0].exit_code)
     _finish(request, prepared, started_at)

@@ -15,7 +15,7 @@ from ctdna.kit.load import LoadedKit, load_kit
 from ctdna.kit.reference import resolve_reference
 from ctdna.kit.resources import shipped
 from ctdna.model.errors import InputError
-from ctdna.model.manifest import RunManifest
+from ctdna.model.manifest import Alignment, RunManifest
 from ctdna.model.run import RunLayout, SampleSheet
 from ctdna.model.sample import Sample, Specimen
 from ctdna.orchestrate.provenance import PROVENANCE
@@ -68,7 +68,9 @@ def _samples_of_files(folder: Path) -> tuple[Sample, ...]:
     )
 
 
-def _manifest(run_folder: Path, named: Path | None, kit: LoadedKit) -> tuple[RunManifest, Path | None]:
+def _manifest(
+    run_folder: Path, named: Path | None, kit: LoadedKit, align: Alignment
+) -> tuple[RunManifest, Path | None]:
     is_fastq = is_fastq_folder(run_folder)
     if not is_fastq:
         require_complete(run_folder)
@@ -85,6 +87,7 @@ def _manifest(run_folder: Path, named: Path | None, kit: LoadedKit) -> tuple[Run
         kit=kit.address,
         kit_digest=kit.digest,
         reference=kit.definition.reference.name,
+        align=align,
         software=__version__,
         samples=sheet.samples if sheet else _samples_of_files(run_folder),
         warnings=warnings,
@@ -118,7 +121,9 @@ def _claim(output: Path, manifest: RunManifest) -> None:
     write_text(output / MANIFEST, text)
 
 
-def prepare(run_folder: Path, kit_name: str, output: Path, sample_sheet: Path | None) -> Prepared:
+def prepare(
+    run_folder: Path, kit_name: str, output: Path, sample_sheet: Path | None, align: Alignment = "once"
+) -> Prepared:
     """Return a run that may start; its manifest and the workflow's configuration stand in the output folder.
 
     Raises:
@@ -129,7 +134,7 @@ def prepare(run_folder: Path, kit_name: str, output: Path, sample_sheet: Path | 
     if not run_folder.is_dir():
         raise InputError(run_folder, "", "found no folder of this name", "check the path of the run folder")
     kit = load_kit(kit_name)
-    manifest, sheet = _manifest(run_folder, sample_sheet, kit)
+    manifest, sheet = _manifest(run_folder, sample_sheet, kit, align)
     reference = resolve_reference(kit)
     open_bwa(reference, pinned_version(shipped("pipeline") / "bwa"))
     _claim(output, manifest)
@@ -138,6 +143,7 @@ def prepare(run_folder: Path, kit_name: str, output: Path, sample_sheet: Path | 
         "sample_sheet": str(sheet.resolve()) if sheet else "",
         "kit": kit.pinned,
         "reference": str(reference.resolve()),
+        "align": align,
     }
     write_text(output / CONFIG, json.dumps(config, indent=2, sort_keys=True) + "\n")
     return Prepared(manifest, sheet, reference)

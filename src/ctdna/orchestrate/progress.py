@@ -7,18 +7,26 @@ folder itself tells the state, for a run on this machine as on a cluster, and af
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
+
+from ctdna.model.manifest import Alignment
 
 State = Literal["waiting", "running", "done", "failed"]
 
 RUN_STAGES = {"demultiplex": "fastq/demultiplex.json", "qc_run": "qc/run.json"}
+READ_STAGES: dict[Alignment, dict[str, str]] = {
+    "once": {"consensus_from_fastq": "samples/{sample}/filter.json"},
+    "all": {
+        "extract": "samples/{sample}/extract.json",
+        "align": "samples/{sample}/align.json",
+        "group": "samples/{sample}/group.json",
+        "consensus": "samples/{sample}/consensus.json",
+        "realign": "samples/{sample}/realign.json",
+        "filter": "samples/{sample}/filter.json",
+    },
+}
+"""The stages from reads to consensus reads, by what is aligned."""
 SAMPLE_STAGES = {
-    "extract": "samples/{sample}/extract.json",
-    "align": "samples/{sample}/align.json",
-    "group": "samples/{sample}/group.json",
-    "consensus": "samples/{sample}/consensus.json",
-    "realign": "samples/{sample}/realign.json",
-    "filter": "samples/{sample}/filter.json",
     "call": "samples/{sample}/call.json",
     "annotate": "samples/{sample}/annotate.json",
     "qc": "qc/{sample}.json",
@@ -26,6 +34,7 @@ SAMPLE_STAGES = {
 }
 PLAIN_WORDS = {
     "demultiplex": "sort reads by sample",
+    "consensus_from_fastq": "find and combine the copies of each molecule",
     "extract": "read the molecular tags",
     "align": "find each read's place in the genome",
     "group": "find the copies of each molecule",
@@ -41,6 +50,7 @@ PLAIN_WORDS = {
 # Shares of a sample's time, measured on the demo run; used only until this run's own times are known.
 _TYPICAL_SECONDS = {
     "demultiplex": 12.0,
+    "consensus_from_fastq": 8.0,
     "extract": 3.0,
     "align": 10.0,
     "group": 3.0,
@@ -55,6 +65,18 @@ _TYPICAL_SECONDS = {
 }
 _ERROR = "ctdna: error "
 _WARNING = re.compile(r"ctdna(?: \w+)*: warning: (.*)")
+
+
+class Steps(NamedTuple):
+    """What a run consists of."""
+
+    samples: tuple[str, ...]
+    align: Alignment
+
+    @property
+    def of_sample(self) -> dict[str, str]:
+        """Return each stage of a sample, in the order of the work, and the file that shows it done."""
+        return {**READ_STAGES[self.align], **SAMPLE_STAGES}
 
 
 @dataclass(frozen=True)
@@ -135,10 +157,10 @@ def _seconds(folder: Path, stage: str, sample: str | None) -> float | None:
         return None
 
 
-def read_progress(folder: Path, samples: tuple[str, ...]) -> Progress:
+def read_progress(folder: Path, steps: Steps) -> Progress:
     """Return the state of every stage of every sample, in the order of the work."""
     wanted: list[tuple[str, str | None, str]] = [("demultiplex", None, RUN_STAGES["demultiplex"])]
-    wanted += [(stage, sample, path) for sample in samples for stage, path in SAMPLE_STAGES.items()]
+    wanted += [(stage, sample, path) for sample in steps.samples for stage, path in steps.of_sample.items()]
     wanted += [("qc_run", None, RUN_STAGES["qc_run"])]
     tasks, failures, warnings = [], [], []
     for stage, sample, path in wanted:

@@ -16,7 +16,7 @@ from ctdna.formats.atomic import writable_error
 from ctdna.kit.resources import shipped
 from ctdna.model.errors import InputError, ProgramError
 from ctdna.orchestrate.display import Display
-from ctdna.orchestrate.progress import Progress, read_progress
+from ctdna.orchestrate.progress import Progress, Steps, read_progress
 
 CONFIG = "config.yaml"
 LOCK = ".ctdna.lock"
@@ -134,7 +134,7 @@ def last_words(log: Path) -> str:
     return f"{lines[last]} {lines[last + 1]}" if is_head else lines[last]
 
 
-def run_workflow(folder: Path, samples: tuple[str, ...], options: WorkflowOptions, display: Display) -> Progress:
+def run_workflow(folder: Path, steps: Steps, options: WorkflowOptions, display: Display) -> Progress:
     """Run all that is left to do in a prepared output folder and return the last state.
 
     Raises:
@@ -143,7 +143,7 @@ def run_workflow(folder: Path, samples: tuple[str, ...], options: WorkflowOption
         KeyboardInterrupt: stopped from outside; the workflow's processes have ended.
     """
     with exclusive(folder) as lock:
-        _clear_failed(folder, read_progress(folder, samples))
+        _clear_failed(folder, read_progress(folder, steps))
         log = folder / LOG
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as stream, display:
@@ -158,7 +158,7 @@ def run_workflow(folder: Path, samples: tuple[str, ...], options: WorkflowOption
             )
             try:
                 while True:
-                    display.show(read_progress(folder, samples))
+                    display.show(read_progress(folder, steps))
                     try:
                         process.wait(timeout=_POLL_SECONDS)
                         break
@@ -167,7 +167,7 @@ def run_workflow(folder: Path, samples: tuple[str, ...], options: WorkflowOption
             except BaseException:
                 _stop(process)
                 raise
-            progress = read_progress(folder, samples)
+            progress = read_progress(folder, steps)
             display.show(progress)
     if process.returncode != 0 and not progress.failures:
         raise ProgramError(log, "", f"the workflow stopped: {last_words(log)}", "see the log; run again to resume")

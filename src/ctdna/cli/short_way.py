@@ -1,0 +1,313 @@
+"""From FASTQ to consensus reads with each distinct template aligned once: the flow of `ctdna consensus-from-fastq`.
+
+A thread reads, extracts and collapses; it feeds the aligner with representatives and leaves all pairs in a queue. As
+the alignments come back, the pairs are taken from the queue, given their representative's alignment, and grouped; the
+few that might be aligned otherwise are aligned themselves. Then the families are called, and the consensus reads
+inherit their alignment or are aligned again.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ctdna.cli import aligner, options, realign
+from ctdna.cli.align import aligned_header
+from ctdna.cli.consensus import consensus_header, name_prefix
+from ctdna.cli.grouping import Grouping
+from ctdna.cli.on_target import OnTarget
+from ctdna.formats.atomic import work_folder
+from ctdna.formats.bam import BamHeader, BamWriter
+from ctdna.formats.bwa import Bwa, align_stream
+from ctdna.formats.fasta import Reference
+from ctdna.formats.fastq import iter_pairs
+from ctdna.formats.overflow import OverflowQueue
+from ctdna.kit.load import LoadedKit
+from ctdna.model.columns import FastqColumns, RawRecords
+from ctdna.model.errors import ProgramError
+from ctdna.model.metrics import StageMetrics
+from ctdna.model.params.align import AlignParams
+from ctdna.model.params.consensus import ConsensusParams, FilterParams
+from ctdna.model.params.extract import ExtractParams
+from ctdna.model.params.group import GroupParams
+from ctdna.stages import extract
+from ctdna.stages.align import added, aligned_metrics, count_aligned, no_counts, whole_templates
+from ctdna.stages.collapse import (
+    BYTES_PER_REPRESENTATIVE,
+    Alignments,
+    Collapser,
+    Waiting,
+    own_representatives,
+    reads_of,
+)
+from ctdna.stages.consensus import ConsensusCaller, Naming
+from ctdna.stages.group import ReadGroups
+from ctdna.stages.inherit import REASONS, Cells, inherit
+
+BATCH_PAIRS = 25_000
+CHUNK_BASES = 2_000_000
+"""Bases of representatives that the aligner takes at once: with fewer, fewer pairs wait for theirs."""
+
+
+class Source(NamedTuple):
+    """The reads and how their UMIs are taken out."""
+
+    r1: Path
+    r2: Path
+    setup: extract.Plan
+
+
+class PairQueue:
+    """Pairs that wait for their representatives to be aligned, in the order of their coming."""
+
+    def __init__(self, queue: OverflowQueue) -> None:
+        self._queue = queue
+        self._next: Waiting | None = None
+
+    def put(self, pairs: Waiting) -> None:
+        """Add pairs at the end."""
+        if pairs.n_pairs:
+            self._queue.put((*pairs[:-1], np.array([pairs.first], dtype=np.int64)))
+
+    def peek(self) -> Waiting | None:
+        """Return the pairs that come next, None where none wait."""
+        if self._next is None:
+            arrays = self._queue.get()
+            self._next = None if arrays is None else Waiting._make((*arrays[:-1], int(arrays[-1][0])))
+        return self._next
+
+    def get(self) -> Waiting | None:
+        """Return the pairs that come next and take them off, None where none wait."""
+        pairs, self._next = self.peek(), None
+        return pairs
+
+
+class Reads:
+    """Pairs on their way from FASTQ: representatives go to the aligner, all wait in a queue."""
+
+    def __init__(self, source: Source, memory: int, waiting: PairQueue, threads: int) -> None:
+        """Take the bytes that representatives may use."""
+        self._source, self._waiting, self._threads = source, waiting, threads
+        self._collapser = Collapser(max(memory // BYTES_PER_REPRESENTATIVE, BATCH_PAIRS))
+        self._tally = extract.no_reads(source.setup)
+
+    def __iter__(self) -> Iterator[FastqColumns]:
+        """Yield the reads to align."""
+        for pair in iter_pairs(self._source.r1, self._source.r2, self._threads, BATCH_PAIRS):
+            with options.located(self._source.r1):
+                (one, two), some = extract.extract(pair, self._source.setup)
+            self._tally = self._tally.plus(some)
+            pairs, new = self._collapser.collapse(one, two)
+            self._waiting.put(pairs)
+            if new.n_pairs:
+                yield reads_of(new)
+
+    def metrics(self, sample: str) -> tuple[StageMetrics, StageMetrics]:
+        """Return the counts of extract and of collapse."""
+        return extract.metrics(self._tally, self._source.setup, sample), self._collapser.metrics(sample)
+
+
+def doubtful_reads(doubtful: PairQueue, waiting: PairQueue) -> Iterator[FastqColumns]:
+    """Yield the reads of doubtful pairs, to be aligned themselves; the pairs wait as their own representatives."""
+    n = 0
+    while (pairs := doubtful.get()) is not None:
+        waiting.put(own_representatives(pairs, n))
+        n += pairs.n_pairs
+        yield reads_of(pairs)
+
+
+class Spreading:
+    """Waiting pairs with the alignments of their representatives."""
+
+    def __init__(self, waiting: PairQueue, doubtful: PairQueue) -> None:
+        self._waiting, self._doubtful = waiting, doubtful
+        self._alignments = Alignments()
+        self.counts = no_counts()
+        self.n_doubtful = 0
+
+    def records(self, batches: Iterator[RawRecords]) -> Iterator[RawRecords]:
+        """Yield the records of the pairs as the aligner's batches come; read 1 and read 2 stand together.
+
+        Raises:
+            ProgramError: the aligner returned fewer reads than it got.
+        """
+        for aligned in whole_templates(batches):
+            self._alignments.add(aligned)
+            yield from self._ready()
+        yield from self._ready()
+        if (pairs := self._waiting.peek()) is not None:
+            what = f"returned {self._alignments.n_aligned} read pairs, {pairs.n_needed} or more were given"
+            raise ProgramError(None, "bwa mem", what, "run again; report it if it stays")
+
+    def _ready(self) -> Iterator[RawRecords]:
+        while (pairs := self._waiting.peek()) is not None and pairs.n_needed <= self._alignments.n_aligned:
+            self._waiting.get()
+            records, doubtful = self._alignments.spread(pairs)
+            self._doubtful.put(doubtful)
+            self.n_doubtful += doubtful.n_pairs
+            self.counts = added(self.counts, count_aligned(records))
+            yield records
+
+
+class Inheritance:
+    """Consensus reads divided into those that inherit an alignment and those to align again."""
+
+    def __init__(self, reference: Reference, header: BamHeader, is_duplex: bool) -> None:
+        self._reference, self._header, self._is_duplex = reference, header, is_duplex
+        self._cells = Cells()
+        self.by_reason = np.zeros(len(REASONS), dtype=np.int64)
+
+    def noted(self, batches: Iterator[RawRecords]) -> Iterator[RawRecords]:
+        """Yield grouped batches again, after noting their alignments."""
+        for batch in batches:
+            self._cells.add(batch)
+            yield batch
+
+    def divide(self, called: RawRecords) -> tuple[RawRecords, RawRecords]:
+        """Return the aligned records of the pairs that inherit, and the records to align again."""
+        found = self._cells.candidates(called, self._header.lengths, self._is_duplex)
+        names = [name for name, _ in self._header.contigs]
+        places = zip(*(column.tolist() for column in found.stretches), strict=True)
+        bases = [self._reference.fetch(names[contig], start0, end0) for contig, start0, end0 in places]
+        placed, rest, counts = inherit(found, bases)
+        self.by_reason += counts
+        return placed, rest
+
+
+class Settings(NamedTuple):
+    """The parameters of every stage."""
+
+    extract: ExtractParams
+    umis: Path | None
+    """List of fixed UMIs."""
+    align: AlignParams
+    group: GroupParams
+    consensus: ConsensusParams
+    filter: FilterParams
+
+
+class Files(NamedTuple):
+    """What is read and written."""
+
+    r1: Path
+    r2: Path
+    output: Path
+
+
+class _Shares(NamedTuple):
+    """How the allowed memory is divided, in bytes."""
+
+    representatives: int
+    queue: int
+    group: int
+
+
+def _shares(memory: int) -> _Shares:
+    return _Shares(memory // 6, memory // 8, memory // 2)
+
+
+def _plan(settings: Settings) -> extract.Plan:
+    from ctdna.cli.extract import read_umis
+
+    return extract.plan(settings.extract, read_umis(settings.umis) if settings.umis else None)
+
+
+class _Job:
+    """One run, from FASTQ to the filtered BAM."""
+
+    def __init__(
+        self, files: Files, bwa: Bwa, settings: Settings, kit: LoadedKit | None, sample: str, memory: int, threads: int
+    ) -> None:
+        self._files, self._bwa, self._settings, self._kit = files, bwa, settings, kit
+        self._sample, self._shares, self._threads = sample, _shares(memory), threads
+        self._memory = memory
+        self.metrics: list[StageMetrics] = []
+
+    def group(self, grouping: Grouping, folder: Path) -> BamHeader:
+        """Fill the grouping with all pairs, aligned; return the header of the aligned reads."""
+        source = Source(self._files.r1, self._files.r2, _plan(self._settings))
+        with ExitStack() as stack:
+            queues = [PairQueue(stack.enter_context(OverflowQueue(folder, self._shares.queue))) for _ in range(3)]
+            reads = Reads(source, self._shares.representatives, queues[0], self._threads)
+            first, second = Spreading(queues[0], queues[1]), Spreading(queues[2], queues[1])
+            header = self._spread(iter(reads), first, grouping)
+            if first.n_doubtful:
+                self._spread(doubtful_reads(queues[1], queues[2]), second, grouping)
+        extracted, collapsed = reads.metrics(self._sample)
+        n_reads, n_aligned = 2 * extracted.n_out, collapsed.counts["representatives"] + first.n_doubtful
+        more = {"comments_dropped": 0, "aligned_pairs": n_aligned, "doubtful_pairs": first.n_doubtful}
+        counts = added(first.counts, second.counts)
+        self.metrics += [extracted, collapsed, aligned_metrics("align", self._sample, counts, n_reads, more)]
+        return aligned_header(header, self._bwa, self._sample)
+
+    def _spread(self, reads: Iterator[FastqColumns], spreading: Spreading, grouping: Grouping) -> BamHeader:
+        """Align reads, and give the pairs that they stand for to the grouping; return the aligner's header."""
+        words = ("-p", *self._settings.align.options)
+        with align_stream(self._bwa, words, reads, self._threads, CHUNK_BASES) as (header, batches):
+            aligner.check_contigs(self._bwa.reference, header, self._kit)
+            for records in spreading.records(batches):
+                grouping.add(records)
+        return header
+
+    def call(self, grouping: Grouping, header: BamHeader, folder: Path) -> Iterator[RawRecords]:
+        """Yield the aligned consensus reads: those that inherit, then those aligned again."""
+        settings, rest = self._settings.consensus, folder / "rest.bam"
+        caller = ConsensusCaller(settings, Naming(name_prefix(header), "A"), self._threads)
+        counts, on_target = no_counts(), OnTarget(self._kit, header)
+        own = consensus_header(header, "A")
+        with Reference(self._bwa.reference) as reference, BamWriter(rest, own, self._threads, 1) as writer:
+            inheritance = Inheritance(reference, header, settings.mode == "duplex")
+            for called in caller.call(inheritance.noted(on_target.counted(grouping.batches()))):
+                placed, again = inheritance.divide(called)
+                writer.write(again)
+                counts = added(counts, count_aligned(placed))
+                if len(placed):
+                    yield placed
+        words = ("-p", *self._settings.align.options)
+        n_inherited = counts.n_primary
+        source = realign.Source(rest)
+        with realign.realign_stream(self._bwa, words, source, self._threads, self._kit) as (_, batches):
+            for records, found in batches:
+                counts = added(counts, found)
+                yield records
+        self.metrics += [on_target.added_to(grouping.metrics()), caller.metrics(self._sample)]
+        by_reason = zip(REASONS[1:], inheritance.by_reason[1:].tolist(), strict=True)
+        more = {"inherited": n_inherited} | {f"aligned_again_{reason}": n for reason, n in by_reason}
+        n_reads = n_inherited + source.n_reads
+        self.metrics.append(aligned_metrics("realign", self._sample, counts, n_reads, more))
+
+
+def run(
+    files: Files, bwa: Bwa, settings: Settings, kit: LoadedKit | None, sample: str, memory: int, threads: int
+) -> list[StageMetrics]:
+    """Write the filtered consensus reads of a sample; return the counts of every stage, in their order.
+
+    Raises:
+        InputError: an input cannot be read or does not suit the settings, or an output cannot be written.
+        ProgramError: the aligner failed.
+    """
+    job = _Job(files, bwa, settings, kit, sample, memory, threads)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(work_folder(files.output)))
+        grouping = stack.enter_context(
+            Grouping(settings.group, ReadGroups((), ()), sample, job._shares.group, folder, threads)
+        )
+        header = job.group(grouping, folder)
+        parts = list(job.call(grouping, header, folder))
+        import ctdna.cli.filter as F
+        from ctdna.stages.filter import filter_records
+
+        starts = np.cumsum([0, *(len(part.data) for part in parts)])
+        offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
+        rec = RawRecords(
+            np.concatenate([np.empty(0, dtype=np.uint8), *(part.data for part in parts)]),
+            np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
+        )
+        filtered, counts = filter_records(rec, settings.filter, False, sample)
+        hd = realign._header(header, consensus_header(header, "A"), bwa)
+        kept = F._fetch(bwa.reference, hd, rec, filtered, files.output)
+        F._write(files.output, hd, kept, True, threads)
+        job.metrics.append(counts)
+    return job.metrics
