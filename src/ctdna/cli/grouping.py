@@ -167,13 +167,17 @@ class Grouping:
         self._suspects = self._names.duplicates()
         return n_matched == 0 and not len(self._suspects)
 
-    def pieces(self) -> Iterator[Piece]:
-        """Yield the grouped records in bounded pieces, which may cut a molecule; nothing can be added any more.
+    def pieces(self, batches: Iterable[RawRecords] = ()) -> Iterator[Piece]:
+        """Add batches, then yield the grouped records in bounded pieces, which may cut a molecule.
+
+        Nothing can be added any more.
 
         Raises:
             InputError: as `stages.group.group` raises it, a place holds too many templates for the memory, or the
                 spill files cannot be written or read.
         """
+        for records in batches:
+            self.add(records)
         self._finish()
         try:
             for rows, source in self._sort.chunks(self._chunk_bytes):

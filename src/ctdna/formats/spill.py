@@ -322,7 +322,7 @@ class ExternalSort:
         block = min(max(self._rows_at_most // len(left), _LEAST_BLOCK), _MOST_BLOCK)
         while left:
             for run in left:
-                if not run.rows.shape[1]:
+                if 2 * run.rows.shape[1] < block:
                     run.load(block)
             bounds = [tuple(run.rows[: self._n_keys, -1].tolist()) for run in left if not run.is_whole]
             bound = min(bounds) if bounds else ()
