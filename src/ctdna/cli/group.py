@@ -1,7 +1,8 @@
 """`ctdna group`: aligned reads into UMI families."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import click
 
@@ -12,12 +13,10 @@ from ctdna.model.params.group import GroupParams, Strategy
 
 if TYPE_CHECKING:
     from ctdna.formats.bam import BamHeader
-    from ctdna.model.columns import RawRecords
     from ctdna.model.metrics import StageMetrics
-    from ctdna.stages.group import Grouped
+    from ctdna.stages.group import ReadGroups
 
-RECORDS_AT_ONCE = 200_000
-_SETTINGS = ("strategy", "edits", "min_mapq", "min_umi_length", "allow_inter_contig")
+_SETTINGS = ("strategy", "edits", "min_mapq", "min_umi_length", "allow_inter_contig", "allow_mixed_umi_lengths")
 
 
 def _params(ctx: click.Context, kit_name: str | None) -> GroupParams:
@@ -42,6 +41,9 @@ def _params(ctx: click.Context, kit_name: str | None) -> GroupParams:
         values["edits"] = 0
     if strategy == "paired" and values["min_umi_length"] is not None:
         raise InputError(None, "--min-umi-length", "not with the paired strategy", "leave it out")
+    if values["allow_mixed_umi_lengths"] and values["min_umi_length"] is not None:
+        hint = "UMIs are cut to one length, or compared at their own: leave one out"
+        raise InputError(None, "--allow-mixed-umi-lengths", "not with --min-umi-length", hint)
     return GroupParams(**values)
 
 
@@ -61,14 +63,58 @@ def histogram_text(sizes: dict[int, int]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _write(path: Path, header: "BamHeader", records: "RawRecords", grouped: "Grouped", threads: int) -> None:
-    from ctdna.formats.bam import BamWriter
-    from ctdna.stages.group import tag_records
+def _read_groups(header: "BamHeader") -> "ReadGroups":
+    from ctdna.stages.group import ReadGroups
 
-    header = header.with_order("unsorted", "query", "unsorted:template-coordinate")
-    with BamWriter(path, header.with_program("ctdna-group", "ctdna", __version__), threads) as writer:
-        for start in range(0, len(grouped.records), RECORDS_AT_ONCE):
-            writer.write(tag_records(records, grouped, start, start + RECORDS_AT_ONCE))
+    lines = header.lines("RG")
+    return ReadGroups(tuple(line.get("ID", "") for line in lines), tuple(line.get("LB", "") for line in lines))
+
+
+def _is_in_order(header: "BamHeader") -> bool:
+    """Return whether the header says that templates stand in the order of their places."""
+    return any(line.get("SS", "").endswith("template-coordinate") for line in header.lines("HD"))
+
+
+class _Job(NamedTuple):
+    """What one run of the command works on."""
+
+    source: Path
+    target: Path
+    params: GroupParams
+    sample: str | None
+    max_memory: int
+    threads: int
+
+    def run(self, in_order: bool) -> "StageMetrics":
+        """Write the grouped file; `in_order`: while reading, for input in the order of its places."""
+        from ctdna.cli.grouping import Grouping
+        from ctdna.formats.bam import BamWriter, iter_records
+
+        batch_bytes = options.batch_bytes(self.max_memory)
+        header, batches = iter_records(self.source, self.threads, batch_bytes)
+        memory = options.working_memory(self.max_memory, self.threads)
+        new = header.with_order("unsorted", "query", "unsorted:template-coordinate")
+        new = new.with_program("ctdna-group", "ctdna", __version__)
+        with (
+            Grouping(
+                self.params, _read_groups(header), _sample(header, self.sample), memory, self.target.parent
+            ) as grouping,
+            BamWriter(self.target, new, self.threads) as writer,
+            options.located(self.source),
+        ):
+            for piece in grouping.stream(batches) if in_order else grouping.pieces(batches):
+                writer.write(piece.records)
+            return grouping.metrics()
+
+
+def _grouped(job: _Job) -> "StageMetrics":
+    from ctdna.formats.bam import read_header
+    from ctdna.formats.spill import OutOfOrderError
+
+    if _is_in_order(read_header(job.source)):
+        with suppress(OutOfOrderError):
+            return job.run(in_order=True)
+    return job.run(in_order=False)
 
 
 def _warn(metrics: "StageMetrics") -> None:
@@ -114,11 +160,19 @@ def _warn(metrics: "StageMetrics") -> None:
     show_default=True,
     help="Keep templates whose ends lie on two contigs.",
 )
+@click.option(
+    "--allow-mixed-umi-lengths/--no-allow-mixed-umi-lengths",
+    default=False,
+    show_default=True,
+    help="Take UMIs of any lengths, for kits whose UMIs differ in length; UMIs of which a half differs in length never "
+    "match. Not with --min-umi-length.",
+)
 @options.output_path("--metrics", "Counts of reads in, out and rejected by reason, as JSON.", required=False)
 @options.output_path("--histogram", "Table of family sizes, in fgbio's columns.", required=False)
 @click.option("--sample", help="Sample id for the metrics; else the first read group's SM.")
 @options.kit()
 @options.threads()
+@options.max_memory()
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -130,6 +184,7 @@ def command(
     sample: str | None,
     kit_name: str | None,
     threads: int,
+    max_memory: int,
     **_: object,
 ) -> None:
     """Group aligned reads into UMI families.
@@ -141,16 +196,9 @@ def command(
     """
     params = _params(ctx, kit_name)
     from ctdna.formats.atomic import write_text
-    from ctdna.formats.bam import read_records
     from ctdna.formats.documents import write_json
-    from ctdna.stages.group import ReadGroups, group
 
-    header, records = read_records(input, threads)
-    lines = header.lines("RG")
-    groups = ReadGroups(tuple(line.get("ID", "") for line in lines), tuple(line.get("LB", "") for line in lines))
-    with options.located(input):
-        grouped, counts = group(records, groups, params, _sample(header, sample))
-    _write(output, header, records, grouped, threads)
+    counts = _grouped(_Job(input, output, params, sample, max_memory, threads))
     if histogram:
         write_text(histogram, histogram_text(counts.histograms["family_size"]))
     if metrics:

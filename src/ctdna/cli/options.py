@@ -1,5 +1,6 @@
 """Options that several commands share, and the kit-or-options rule."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -49,6 +50,53 @@ def align() -> Callable[[F], F]:
         help="once: one read pair of each distinct template is aligned, in one step from FASTQ to consensus. all: every "
         "read, and every consensus read again; each stage's files are kept.",
     )
+
+
+_UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
+LEAST_MEMORY = 256 << 20
+RESERVED_MEMORY = 208 << 20
+"""What the program itself takes: interpreter, libraries, compiled kernels, buffers of reading and writing."""
+
+
+class _Size(click.ParamType[int]):
+    """A number of bytes, as `512M` or `2G`."""
+
+    name = "size"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMGT])(?:i?B)?", str(value), re.IGNORECASE)
+        if not found:
+            self.fail(f"'{value}' is not a size such as 512M or 2G", param, ctx)
+        size = int(float(found[1]) * (1 << _UNITS[found[2].upper()]))
+        if size < LEAST_MEMORY:
+            self.fail(f"{value} is too little: at least {LEAST_MEMORY >> 20}M", param, ctx)
+        return size
+
+
+def max_memory() -> Callable[[F], F]:
+    """Return the option `--max-memory`, in bytes; the result never depends on it."""
+    return click.option(
+        "--max-memory",
+        type=_Size(),
+        metavar="SIZE",
+        default="2G",
+        show_default=True,
+        help="Most memory of the whole process, as 512M or 2G, at least 256M. What does not fit goes to temporary "
+        "files beside the output; the result is the same for any size.",
+    )
+
+
+def working_memory(max_memory: int, threads: int) -> int:
+    """Return what is left of a ceiling for a command's data, in bytes."""
+    return max(max_memory - RESERVED_MEMORY - threads * 2 * batch_bytes(max_memory), max_memory // 16)
+
+
+def batch_bytes(max_memory: int) -> int:
+    """Return the bytes of records to read at once under a ceiling."""
+    return max(min(max_memory // 128, 16 << 20), 1 << 20)
 
 
 class ManyValues(click.Command):

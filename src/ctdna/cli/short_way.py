@@ -291,9 +291,7 @@ def run(
     job = _Job(files, bwa, settings, kit, sample, memory, threads)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(work_folder(files.output)))
-        grouping = stack.enter_context(
-            Grouping(settings.group, ReadGroups((), ()), sample, job._shares.group, folder, threads)
-        )
+        grouping = stack.enter_context(Grouping(settings.group, ReadGroups((), ()), sample, job._shares.group, folder))
         header = job.group(grouping, folder)
         parts = list(job.call(grouping, header, folder))
         import ctdna.cli.filter as F

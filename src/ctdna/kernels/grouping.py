@@ -41,7 +41,8 @@ class Ends(NamedTuple):
 
 
 @kernel
-def _same_name(data: Bytes, at: Int, n: Int, other_at: Int, n_other: Int) -> bool:
+def same_name(data: Bytes, at: Int, n: Int, other_at: Int, n_other: Int) -> bool:
+    """Return whether two names are equal."""
     if n != n_other:
         return False
     k = 0
@@ -51,7 +52,7 @@ def _same_name(data: Bytes, at: Int, n: Int, other_at: Int, n_other: Int) -> boo
 
 
 @kernel
-def _name_hash(data: Bytes, at: Int, n: Int) -> Int:
+def name_hash(data: Bytes, at: Int, n: Int) -> Int:
     """Return FNV-1a over the name, in 32 bits."""
     value = np.int64(2166136261)
     for k in range(n):
@@ -70,13 +71,13 @@ def name_groups(data: Bytes, name_at: Offsets, n_name: NDArray[np.int32]) -> tup
     group = np.empty(n, dtype=np.int64)
     n_groups = np.int64(0)
     for i in range(n):
-        if i > 0 and _same_name(data, name_at[i], n_name[i], name_at[i - 1], n_name[i - 1]):
+        if i > 0 and same_name(data, name_at[i], n_name[i], name_at[i - 1], n_name[i - 1]):
             group[i] = group[i - 1]
             continue
-        slot = _name_hash(data, name_at[i], n_name[i]) & (size - 1)
+        slot = name_hash(data, name_at[i], n_name[i]) & (size - 1)
         while table[slot] >= 0:
             other = table[slot]
-            if _same_name(data, name_at[i], n_name[i], name_at[other], n_name[other]):
+            if same_name(data, name_at[i], n_name[i], name_at[other], n_name[other]):
                 break
             slot = slot + 1 & (size - 1)
         if table[slot] < 0:
@@ -290,7 +291,8 @@ def sort_by_name(
 
 
 @kernel
-def _n_digits(value: Int) -> Int:
+def n_digits(value: Int) -> Int:
+    """Return the decimal digits of a number that is not negative."""
     n = 1
     while value >= 10:
         value = value // 10
@@ -299,7 +301,7 @@ def _n_digits(value: Int) -> Int:
 
 
 @kernel
-def _copy_without_mi(data: Bytes, at: Int, tags_at: Int, end: Int, out: Bytes, to: Int) -> Int:
+def copy_without_mi(data: Bytes, at: Int, tags_at: Int, end: Int, out: Bytes, to: Int) -> Int:
     """Copy a record but for its MI tags; return where the copy ends."""
     n = tags_at - at
     out[to : to + n] = data[at:tags_at]
@@ -312,6 +314,23 @@ def _copy_without_mi(data: Bytes, at: Int, tags_at: Int, end: Int, out: Bytes, t
             to += tag_stop - tag_at
         tag_at = tag_stop
     return to
+
+
+@kernel
+def put_mi(out: Bytes, to: Int, molecule: Int, strand: Int) -> Int:
+    """Write the MI tag of a molecule: its number, then /A (`strand` 1), /B (2) or nothing (0); return where it ends."""
+    out[to], out[to + 1], out[to + 2] = MI_TAG & 255, MI_TAG >> 8, 90
+    value = np.int64(molecule)
+    n = n_digits(value)
+    to += 3 + n
+    for k in range(n):
+        out[to - 1 - k] = 48 + value % 10
+        value = value // 10
+    if strand > 0:
+        out[to], out[to + 1] = 47, 64 + strand
+        to += 2
+    out[to] = 0
+    return to + 1
 
 
 @kernel
@@ -330,25 +349,14 @@ def with_molecules(
     n = len(order)
     room = np.int64(0)
     for i in range(n):
-        room += offsets[order[i] + 1] - offsets[order[i]] + 6 + _n_digits(molecule[i])
+        room += offsets[order[i] + 1] - offsets[order[i]] + 6 + n_digits(molecule[i])
     out = np.empty(room, dtype=np.uint8)
     new_offsets = np.empty(n + 1, dtype=np.int64)
     new_offsets[0] = 0
     for i in range(n):
         record = order[i]
-        to = _copy_without_mi(data, offsets[record], tags_at[i], offsets[record + 1], out, new_offsets[i])
-        out[to], out[to + 1], out[to + 2] = MI_TAG & 255, MI_TAG >> 8, 90
-        value = np.int64(molecule[i])
-        n_digits = _n_digits(value)
-        to += 3 + n_digits
-        for k in range(n_digits):
-            out[to - 1 - k] = 48 + value % 10
-            value = value // 10
-        if strand[i] > 0:
-            out[to], out[to + 1] = 47, 64 + np.int64(strand[i])
-            to += 2
-        out[to] = 0
-        to += 1
+        to = copy_without_mi(data, offsets[record], tags_at[i], offsets[record + 1], out, new_offsets[i])
+        to = put_mi(out, to, molecule[i], np.int64(strand[i]))
         size = to - new_offsets[i] - 4
         for k in range(4):
             out[new_offsets[i] + k] = size >> 8 * k & 255

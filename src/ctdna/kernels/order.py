@@ -6,6 +6,12 @@ from numpy.typing import NDArray
 from ctdna.kernels.jit import kernel
 from ctdna.kernels.record import Bytes, Int, Offsets
 
+RADIX_BITS = 11
+RADIX = 1 << RADIX_BITS
+N_DIGITS = 6
+"""Digits of a number of 64 bits; the last holds its 9 uppermost."""
+SIGN_DIGIT = 1 << 63 - RADIX_BITS * (N_DIGITS - 1)
+
 
 @kernel
 def _is_before(data: Bytes, name_at: Offsets, n_name: NDArray[np.int32], rank: Offsets, a: Int, b: Int) -> bool:
@@ -64,7 +70,40 @@ def sort_runs(
     return source
 
 
+@kernel
+def radix_order(keys: NDArray[np.int64]) -> Offsets:
+    """Return the stable order of items by their columns of `keys` (keys, items), the first key most significant.
+
+    Signed numbers, least digit first; digits in which all items agree cost nothing.
+    """
+    n = keys.shape[1]
+    order, other = np.arange(n).astype(np.int64), np.empty(n, dtype=np.int64)
+    counts = np.empty(RADIX + 1, dtype=np.int64)
+    for back in range(keys.shape[0]):
+        key = keys[keys.shape[0] - 1 - back]
+        varying = np.int64(0)
+        for i in range(n):
+            varying |= key[i] ^ key[0]
+        for digit in range(N_DIGITS):
+            shift = RADIX_BITS * digit
+            if varying >> shift & (RADIX - 1) == 0:
+                continue
+            flip = SIGN_DIGIT if digit == N_DIGITS - 1 else 0
+            counts[:] = 0
+            for i in range(n):
+                counts[((key[i] >> shift & (RADIX - 1)) ^ flip) + 1] += 1
+            for k in range(RADIX):
+                counts[k + 1] += counts[k]
+            for i in range(n):
+                slot = (key[order[i]] >> shift & (RADIX - 1)) ^ flip
+                other[counts[slot]] = order[i]
+                counts[slot] += 1
+            order, other = other, order
+    return order
+
+
 def warm() -> None:
     """Compile every kernel of this module on two names."""
     data, place = np.zeros(2, dtype=np.uint8), np.arange(2, dtype=np.int64)
+    radix_order(np.zeros((1, 2), dtype=np.int64))
     sort_runs(data, place, np.ones(2, dtype=np.int32), place, place, np.array([0, 2], dtype=np.int64))

@@ -1,6 +1,6 @@
 """Group: which reads come from one molecule, told by the template's two outer ends and its UMI."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from ctdna.kernels.grouping import (
     template_status,
     with_molecules,
 )
+from ctdna.kernels.order import radix_order
 from ctdna.kernels.record import find_tag, kind_code, record_fields, tag_code
 from ctdna.kernels.tags import text_lengths
 from ctdna.kernels.umi import (
@@ -100,6 +101,13 @@ def _umi_text(records: RawRecords, at: int) -> str:
     return records.data[at : at + 80].tobytes().split(b"\0")[0].decode(errors="replace")
 
 
+def pairing_error(where: str, flag: int, kind: int) -> InputError:
+    """Return the error of a record that is one too many of its template (`kind` 1), or neither of its reads (2)."""
+    what = "more than one primary record of the same end" if kind == 1 else "neither first nor second of its pair"
+    hint = "names must be unique to a template: make the alignment again"
+    return InputError(None, f"{where}, flag {flag}", what, hint)
+
+
 def _primary_templates(
     records: RawRecords, fields: RecordFields
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], dict[str, int]]:
@@ -114,24 +122,48 @@ def _primary_templates(
     names, n_names = name_groups(records.data, fields.name_at[primary], fields.n_name[primary])
     r1, r2, fault, kind = pair_templates(names, n_names, primary, fields.flag)
     if fault >= 0:
-        what = "more than one primary record of the same end" if kind == 1 else "neither first nor second of its pair"
-        where = f"{_name(records, fields, int(fault))}, flag {fields.flag[fault]}"
-        raise InputError(None, where, what, "names must be unique to a template: make the alignment again")
+        raise pairing_error(_name(records, fields, int(fault)), int(fields.flag[fault]), int(kind))
     return r1, r2, {"secondary": int(is_secondary.sum()), "supplementary": int(is_supplementary.sum())}
+
+
+def umi_error(where: str, status: int, umi: str) -> InputError:
+    """Return the error of a template whose UMI is missing or cannot be read; `status`: `template_status`'s."""
+    if status == NO_UMI:
+        return InputError(None, where, "no UMI (no RX tag)", "take the UMIs out with `ctdna extract` and align again")
+    what, hint = _BAD_UMI[status - BAD_UMI]
+    return InputError(None, where, f"found UMI {umi}, {what}", hint)
 
 
 def _check_umis(
     records: RawRecords, fields: RecordFields, at: NDArray[np.int64], status: NDArray[np.uint8], r1: NDArray[np.int64]
 ) -> None:
     faulty = np.flatnonzero(status >= NO_UMI)
-    if not len(faulty):
-        return
-    record = int(r1[faulty[0]])
-    where = _name(records, fields, record)
-    if status[faulty[0]] == NO_UMI:
-        raise InputError(None, where, "no UMI (no RX tag)", "take the UMIs out with `ctdna extract` and align again")
-    what, hint = _BAD_UMI[int(status[faulty[0]]) - BAD_UMI]
-    raise InputError(None, where, f"found UMI {_umi_text(records, int(at[record]))}, {what}", hint)
+    if len(faulty):
+        record = int(r1[faulty[0]])
+        umi = _umi_text(records, int(at[record]))
+        raise umi_error(_name(records, fields, record), int(status[faulty[0]]), umi)
+
+
+def needs_one_length(params: GroupParams) -> bool:
+    """Return whether UMIs of two lengths are an error."""
+    return params.strategy != "identity" and params.min_umi_length is None and not params.allow_mixed_umi_lengths
+
+
+def length_error(where: str, n_first: int, n_found: int) -> InputError:
+    """Return the error of a UMI that has not as many characters as the first."""
+    found = f"UMIs of {n_first} and {n_found} characters"
+    hint = "all must have one length; else give --min-umi-length or --allow-mixed-umi-lengths"
+    return InputError(None, where, found, hint)
+
+
+def paired_errors(r2: NDArray[np.int64], shape: NDArray[np.int32]) -> Iterator[tuple[int, str]]:
+    """Yield the first template that does not suit the paired strategy for each reason, and the reason."""
+    for is_wrong, what in (
+        (r2 < 0, "a single read, but the paired strategy needs read pairs"),
+        ((shape & DASH_BIT) == 0, "a UMI without a dash, but the paired strategy needs both halves"),
+    ):
+        if is_wrong.any():
+            yield int(np.argmax(is_wrong)), what
 
 
 def _check_strategy(
@@ -139,35 +171,34 @@ def _check_strategy(
 ) -> None:
     """Raise where a template's reads or UMI do not suit the strategy."""
     if params.strategy == "paired":
-        for is_wrong, what in (
-            (templates.r2 < 0, "a single read, but the paired strategy needs read pairs"),
-            ((templates.shape & DASH_BIT) == 0, "a UMI without a dash, but the paired strategy needs both halves"),
-        ):
-            if is_wrong.any():
-                record = int(templates.r1[np.argmax(is_wrong)])
-                raise InputError(None, _name(records, fields, record), what, "use --strategy adjacency")
-    if params.strategy != "identity" and params.min_umi_length is None and len(n_chars):
+        for template, what in paired_errors(templates.r2, templates.shape):
+            where = _name(records, fields, int(templates.r1[template]))
+            raise InputError(None, where, what, "use --strategy adjacency")
+    if needs_one_length(params) and len(n_chars):
         other = np.flatnonzero(n_chars != n_chars[0])
         if len(other):
-            found = f"UMIs of {n_chars[0]} and {n_chars[other[0]]} characters"
             where = _name(records, fields, int(templates.r1[other[0]]))
-            raise InputError(None, where, found, "all must have one length; else give --min-umi-length")
+            raise length_error(where, int(n_chars[0]), int(n_chars[other[0]]))
 
 
-def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
+def library_ranks(names: Sequence[str]) -> NDArray[np.int64]:
     """Return for each name its rank among the different names; one more entry for a name that is not given."""
     known = [name or "unknown" for name in names]
     order = sorted({*known, "unknown"})
     return np.array([order.index(name) for name in [*known, "unknown"]], dtype=np.int64)
 
 
+def joined_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return texts as bytes, one after the other, and their offsets."""
+    parts = [text.encode() for text in texts]
+    return np.frombuffer(b"".join(parts), dtype=np.uint8).copy(), np.cumsum([0, *map(len, parts)], dtype=np.int64)
+
+
 def _libraries(records: RawRecords, fields: RecordFields, groups: ReadGroups) -> NDArray[np.int64]:
     at = find_tag(records.data, fields.tags_at, fields.tags_end, tag_code("RG"), kind_code("Z"))
-    texts = [identifier.encode() for identifier in groups.identifiers]
-    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    joined = np.frombuffer(b"".join(texts), dtype=np.uint8).copy()
+    joined, offsets = joined_texts(groups.identifiers)
     group = match_texts(records.data, at, text_lengths(records.data, at), joined, offsets)
-    return _ranks(groups.libraries)[group]
+    return library_ranks(groups.libraries)[group]
 
 
 def _cells(records: RawRecords, fields: RecordFields) -> NDArray[np.int64]:
@@ -182,17 +213,18 @@ def _cells(records: RawRecords, fields: RecordFields) -> NDArray[np.int64]:
     return rank.astype(np.int64)
 
 
-def _cut_to_shortest(places: list[NDArray[np.int64]], n_chars: NDArray[np.int32]) -> NDArray[np.int32]:
+def cut_to_shortest(places: list[NDArray[np.int64]], n_chars: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return for each template the length of the shortest UMI at its place."""
-    order = np.lexsort(places[::-1])
-    starts = runs(np.take(np.stack(places), order, axis=1))
+    keys = np.stack(places)
+    order = radix_order(keys)
+    starts = runs(np.take(keys, order, axis=1))
     shortest = np.minimum.reduceat(n_chars[order], starts[:-1])
     out = np.empty_like(n_chars)
     out[order] = np.repeat(shortest, np.diff(starts)).astype(np.int32)
     return out
 
 
-def _places(templates: Templates, params: GroupParams) -> list[NDArray[np.int64]]:
+def places_of(templates: Templates, params: GroupParams) -> list[NDArray[np.int64]]:
     """Return the keys, most significant first, in which templates of one place agree.
 
     Only the paired strategy puts the two directions of sequencing a fragment together: they are its two strands.
@@ -202,7 +234,7 @@ def _places(templates: Templates, params: GroupParams) -> list[NDArray[np.int64]
     return keys if params.strategy == "paired" else [*keys, ends.orientation]
 
 
-def _orient(templates: Templates, params: GroupParams) -> Templates:
+def orient(templates: Templates, params: GroupParams) -> Templates:
     """Return the templates with the UMI half of the earlier end first, for the paired strategy."""
     if params.strategy != "paired":
         return templates
@@ -222,16 +254,17 @@ def assign_molecules(
     Molecules are numbered by place, then by the frequency of the UMI that founded them (most frequent first), then by
     its sequence.
     """
-    places = _places(templates, params)
+    places = places_of(templates, params)
     keys = [*places, templates.first, templates.second, templates.shape.astype(np.int64)]
-    order = np.lexsort(keys[::-1])
-    columns = np.take(np.stack(keys), order, axis=1)
+    stacked = np.stack(keys)
+    order = radix_order(stacked)
+    columns = np.take(stacked, order, axis=1)
     starts = runs(columns)
     heads = columns[:, starts[:-1]]
     counts = np.diff(starts)
     place_starts = runs(np.ascontiguousarray(heads[: len(places)]))
     place = np.repeat(np.arange(len(place_starts) - 1), np.diff(place_starts))
-    by_count = np.lexsort((-counts, place))
+    by_count = radix_order(np.stack((place, -counts)))
     first, second = np.ascontiguousarray(heads[-3][by_count]), np.ascontiguousarray(heads[-2][by_count])
     shape = heads[-1][by_count].astype(np.int32)
     root = cluster_umis(first, second, shape, counts[by_count], place_starts, params.edits, RULES[params.strategy])
@@ -251,6 +284,13 @@ def assign_molecules(
     return molecule, strand, {"places": len(place_starts) - 1, "umis_at_places": len(counts)}
 
 
+def family_order(molecule: NDArray[np.int64], strand: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return templates by molecule and strand, and the offsets of the families there."""
+    keys = np.stack((molecule, strand.astype(np.int64)))
+    items = radix_order(keys)
+    return items, runs(np.take(keys, items, axis=1))
+
+
 def _in_order(
     records: RawRecords,
     fields: RecordFields,
@@ -259,8 +299,7 @@ def _in_order(
     strand: NDArray[np.uint8],
 ) -> tuple[Grouped, NDArray[np.int64]]:
     """Return the records by molecule, strand and name, read 1 first, and the offsets of the families (templates)."""
-    items = np.lexsort((strand, molecule))
-    offsets = runs(np.stack((molecule[items], strand[items].astype(np.int64))))
+    items, offsets = family_order(molecule, strand)
     sort_by_name(items, offsets, templates.r1, records.data, fields.name_at, fields.n_name)
     both = np.stack((templates.r1[items], templates.r2[items]), axis=1).ravel()
     is_there = both >= 0
@@ -341,9 +380,9 @@ def group(records: RawRecords, groups: ReadGroups, params: GroupParams, sample: 
     lengths = n_chars[r1]
     _check_strategy(records, fields, params, templates, lengths)
     if params.min_umi_length is not None and len(r1):
-        lengths = _cut_to_shortest(_places(templates, params), lengths)
+        lengths = cut_to_shortest(places_of(templates, params), lengths)
     first, second, shape, _ = encode_umis(records.data, umi_at[r1], lengths, BASE_TABLE)
-    templates = _orient(templates._replace(first=first, second=second, shape=shape), params)
+    templates = orient(templates._replace(first=first, second=second, shape=shape), params)
     molecule, strand, counts = assign_molecules(templates, params)
     grouped, offsets = _in_order(records, fields, templates, molecule, strand)
     return grouped, _metrics(sample, len(records), grouped, rejected, counts, offsets)

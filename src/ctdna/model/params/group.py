@@ -20,3 +20,5 @@ class GroupParams(Frozen):
     None: all must have one length. Not with the paired strategy."""
     allow_inter_contig: bool
     """Keep templates whose ends lie on two contigs."""
+    allow_mixed_umi_lengths: bool = False
+    """Take UMIs of any lengths; those of different lengths, or with halves of different lengths, never match."""

@@ -1,0 +1,324 @@
+"""Grouping within a ceiling of memory: records in any order and number to records by molecule."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctdna.cli.stray_reads import StrayReads, join_records
+from ctdna.formats.spill import (
+    DuplicateCheck,
+    ExternalSort,
+    OutOfOrderError,
+    Source,
+    TooManyOfOneKeyError,
+)
+from ctdna.kernels.order import sort_runs
+from ctdna.kernels.record import FIXED_BYTES, read_bytes, take_records
+from ctdna.kernels.templates import Reads, molecule_records, name_fingerprints, pack_templates
+from ctdna.model.columns import RawRecords
+from ctdna.model.errors import InputError
+from ctdna.model.metrics import StageMetrics
+from ctdna.model.params.group import GroupParams
+from ctdna.stages.group import ReadGroups, pairing_error
+from ctdna.stages.template_rows import (
+    AT,
+    MARKS,
+    N_COLUMNS,
+    N_PLACE_KEYS,
+    SIZE,
+    SIZE1,
+    Families,
+    Found,
+    Tally,
+    TemplateReader,
+    families_of,
+    find_templates,
+    fingerprints,
+    single_reads,
+)
+
+MOST_SORT_BYTES = 1 << 30
+"""More memory than this makes the sort no faster."""
+MOST_CHUNK_BYTES = 16 << 20
+BYTES_PER_TEMPLATE = 432
+"""Memory that a template of one crowded place takes while its molecules are told."""
+
+
+class Piece(NamedTuple):
+    """Some grouped records, in order."""
+
+    records: RawRecords
+    is_end: bool
+    """Whether the last molecule is whole with it."""
+
+
+def _name(records: RawRecords, i: int) -> bytes:
+    at = int(records.offsets[i])
+    return records.data[at + FIXED_BYTES : at + FIXED_BYTES + int(records.data[at + 12]) - 1].tobytes()
+
+
+def _part(records: RawRecords, start: int, stop: int) -> RawRecords:
+    return RawRecords(records.data, records.offsets[start : stop + 1])
+
+
+class Grouping:
+    """Records added in any order, given back by molecule with MI set; what does not fit in memory goes to disk.
+
+    The records and their order are those of `stages.group.group`, whatever the memory and the batches.
+    """
+
+    def __init__(self, params: GroupParams, groups: ReadGroups, sample: str, memory: int, folder: Path) -> None:
+        """Take parameters, read groups and sample of the stage, bytes that may be held, folder of spill files."""
+        self._params, self._sample = params, sample
+        self._reader = TemplateReader(params, groups)
+        self._tally = Tally()
+        self._chunk_bytes = max(min(memory // 16, MOST_CHUNK_BYTES), 1)
+        self._sort = ExternalSort(folder, min(memory // 4 * 3, MOST_SORT_BYTES), N_PLACE_KEYS, N_COLUMNS)
+        self._strays = StrayReads(folder, memory // 16)
+        self._names = DuplicateCheck(folder, min(memory // 8, MOST_SORT_BYTES // 8))
+        self._suspects = np.empty(0, dtype=np.int64)
+        self._suspect_names: set[bytes] = set()
+        self._tail: RawRecords | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        for part in (self._sort, self._strays, self._names):
+            self._stack.enter_context(part)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def add(self, records: RawRecords) -> None:
+        """Take records, sound ones; those of one template may come in several batches.
+
+        Raises:
+            InputError: as `stages.group.group` raises it, or the spill files cannot be written.
+        """
+        n = len(records)
+        if not n:
+            return
+        self._tally.n_in += n
+        first = 0
+        if self._tail is not None:
+            name = _name(self._tail, 0)
+            while first < n and _name(records, first) == name:
+                first += 1
+            joined = join_records([self._tail, _part(records, 0, first)]) if first else self._tail
+            if first == n:
+                self._tail = joined
+                return
+            self._take(joined)
+        last, name = n - 1, _name(records, n - 1)
+        while last > first and _name(records, last - 1) == name:
+            last -= 1
+        self._tail = join_records([_part(records, last, n)])
+        if last > first:
+            self._take(_part(records, first, last))
+
+    def _take(self, records: RawRecords) -> None:
+        found = find_templates(records)
+        self._tally.left_out += found.left_out
+        self._keep(records, found.reads, found.mates)
+        if len(found.strays):
+            self._strays.add(take_records(records.data, records.offsets, found.strays))
+            if (matched := self._strays.matched()) is not None:
+                self._keep_found(*matched)
+
+    def _keep_found(self, records: RawRecords, found: Found) -> None:
+        self._keep(records, found.reads, found.mates)
+
+    def _keep(self, records: RawRecords, reads: Reads, mates: NDArray[np.int64]) -> None:
+        self._names.add(fingerprints(records, reads, mates))
+        kept = self._reader.keep(records, reads, mates)
+        self._tally.by_reason += kept.by_reason
+        n_bytes = np.diff(records.offsets)
+        sizes = n_bytes[kept.mates[0]] + np.where(kept.mates[1] >= 0, n_bytes[kept.mates[1]], 0)
+        ends = np.concatenate(([0], np.cumsum(sizes)))
+        first = 0
+        while first < len(sizes):
+            after = int(np.searchsorted(ends, ends[first] + self._sort.most_bytes, side="right")) - 1
+            after = max(after, first + 1)
+            at = self._sort.reserve(int(ends[after] - ends[first]))
+            own = np.ascontiguousarray(kept.mates[:, first:after])
+            places, end = pack_templates(records.data, records.offsets, reads, own, self._sort.data, at)
+            rows = np.empty((N_COLUMNS, after - first), dtype=np.int64)
+            rows[:AT], rows[AT:MARKS], rows[MARKS:] = kept.keys[:2, first:after], places, kept.keys[2:, first:after]
+            self._sort.add(rows, int(end))
+            first = after
+
+    def _finish(self) -> bool:
+        """Take what waits; return whether no template was put together from afar and no name came twice."""
+        if self._tail is not None:
+            tail, self._tail = self._tail, None
+            self._take(tail)
+        n_matched = 0
+        for records, found in self._strays.rest():
+            n_matched += found.mates.shape[1]
+            self._keep_found(records, found)
+            self._keep(records, found.reads, single_reads(found))
+        self._suspects = self._names.duplicates()
+        return n_matched == 0 and not len(self._suspects)
+
+    def pieces(self, batches: Iterable[RawRecords] = ()) -> Iterator[Piece]:
+        """Add batches, then yield the grouped records in bounded pieces, which may cut a molecule.
+
+        Nothing can be added any more.
+
+        Raises:
+            InputError: as `stages.group.group` raises it, a place holds too many templates for the memory, or the
+                spill files cannot be written or read.
+        """
+        for records in batches:
+            self.add(records)
+        self._finish()
+        try:
+            for rows, source in self._sort.chunks(self._chunk_bytes):
+                yield from self._pieces_of(rows, source)
+        except TooManyOfOneKeyError as error:
+            needed = int(error.args[0]) * BYTES_PER_TEMPLATE >> 20
+            what = f"more than {error.args[0]} templates at one place need {needed} MiB"
+            raise InputError(None, "", what, "give more by --max-memory") from error
+
+    def batches(self) -> Iterator[RawRecords]:
+        """Yield the grouped records in batches that hold whole molecules; else as `pieces`."""
+        return _whole_molecules(self.pieces())
+
+    def stream(self, batches: Iterable[RawRecords]) -> Iterator[Piece]:
+        """Yield pieces while records come, which must be in the order of their places, mates beside each other.
+
+        Raises:
+            OutOfOrderError: they are not, or a place is too large: add all and use `pieces`, from the start.
+            InputError: as `add` and `pieces`.
+        """
+        for records in batches:
+            self.add(records)
+            for rows, source in self._sort.drain(self._chunk_bytes):
+                yield from self._pieces_of(rows, source)
+        if not self._finish():
+            raise OutOfOrderError
+        for rows, source in self._sort.drain(self._chunk_bytes):
+            yield from self._pieces_of(rows, source)
+        for rows, source in self._sort.chunks(self._chunk_bytes):
+            yield from self._pieces_of(rows, source)
+
+    def metrics(self) -> StageMetrics:
+        """Return the counts (in reads), once all pieces or batches were taken."""
+        return self._tally.metrics(self._sample)
+
+    def _pieces_of(self, rows: NDArray[np.int64], source: Source) -> Iterator[Piece]:
+        """Yield the records of whole places."""
+        families = families_of(rows, self._reader.cell_ranks(), self._params)
+        base = self._tally.n_molecules
+        n_records = int((rows[SIZE] > rows[SIZE1]).sum()) + rows.shape[1]
+        self._tally.add_families(families, n_records)
+        ends = np.concatenate(([0], np.cumsum(rows[SIZE][families.items])))
+        family_ends = ends[families.offsets]
+        first = 0
+        while first < len(families.offsets) - 1:
+            after = int(np.searchsorted(family_ends, family_ends[first] + self._chunk_bytes, side="right")) - 1
+            if after > first:
+                yield self._piece(rows, source, families, (first, after), base)
+            else:
+                after = first + 1
+                yield from self._large_family(rows, source, families, first, base)
+            first = after
+
+    def _piece(
+        self, rows: NDArray[np.int64], source: Source, families: Families, span: tuple[int, int], base: int
+    ) -> Piece:
+        """Return the records of the families of a span."""
+        bounds = families.offsets[span[0] : span[1] + 1]
+        items = families.items[bounds[0] : bounds[-1]]
+        data, at = source.fetch(rows[AT][items], rows[SIZE][items])
+        n_name = data[at + 12].astype(np.int32) - np.int32(1)
+        everything = np.arange(len(items), dtype=np.int64)
+        order = sort_runs(data, at + FIXED_BYTES, n_name, everything, everything, bounds - bounds[0])
+        records = self._records(rows, data, at, families, items, order, base)
+        return Piece(records, self._ends_molecule(families, span[1] - 1))
+
+    def _records(
+        self,
+        rows: NDArray[np.int64],
+        data: NDArray[np.uint8],
+        at: NDArray[np.int64],
+        families: Families,
+        items: NDArray[np.int64],
+        order: NDArray[np.int64],
+        base: int,
+    ) -> RawRecords:
+        if len(self._suspects):
+            self._check_names(data, at)
+        places = np.stack((at, rows[SIZE][items], rows[SIZE1][items]))
+        molecule = families.molecule[items]
+        return molecule_records(data, places, order, molecule + base, families.strand[items])
+
+    def _large_family(
+        self, rows: NDArray[np.int64], source: Source, families: Families, family: int, base: int
+    ) -> Iterator[Piece]:
+        """Yield the records of a family larger than a chunk: its names are sorted before its records are read."""
+        items = families.items[families.offsets[family] : families.offsets[family + 1]]
+        items = self._by_name(rows, source, items)
+        for start, stop in self._spans(rows[SIZE][items]):
+            own = items[start:stop]
+            data, at = source.fetch(rows[AT][own], rows[SIZE][own])
+            everything = np.arange(len(own), dtype=np.int64)
+            records = self._records(rows, data, at, families, own, everything, base)
+            yield Piece(records, stop == len(items) and self._ends_molecule(families, family))
+
+    @staticmethod
+    def _ends_molecule(families: Families, family: int) -> bool:
+        after = families.offsets[family + 1]
+        last = families.molecule[families.items[after - 1]]
+        return bool(after == len(families.items) or families.molecule[families.items[after]] != last)
+
+    def _spans(self, sizes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+        ends = np.concatenate(([0], np.cumsum(sizes)))
+        start = 0
+        while start < len(sizes):
+            stop = int(np.searchsorted(ends, ends[start] + self._chunk_bytes, side="right")) - 1
+            stop = max(stop, start + 1)
+            yield start, stop
+            start = stop
+
+    def _by_name(self, rows: NDArray[np.int64], source: Source, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return templates in the order of their names."""
+        texts, lengths = [], []
+        for start, stop in self._spans(rows[SIZE][items]):
+            own = items[start:stop]
+            data, at = source.fetch(rows[AT][own], rows[SIZE][own])
+            n_name = data[at + 12].astype(np.int64) - 1
+            offsets = np.concatenate(([0], np.cumsum(n_name))).astype(np.int64)
+            texts.append(read_bytes(data, at + FIXED_BYTES, offsets))
+            lengths.append(n_name)
+        n = np.concatenate(lengths)
+        everything, bounds = np.arange(len(items), dtype=np.int64), np.array([0, len(items)], dtype=np.int64)
+        order = sort_runs(np.concatenate(texts), np.cumsum(n) - n, n.astype(np.int32), everything, everything, bounds)
+        return items[order]
+
+    def _check_names(self, data: NDArray[np.uint8], at: NDArray[np.int64]) -> None:
+        """Raise if a template has the name of one that came before."""
+        n_name = data[at + 12].astype(np.int32) - np.int32(1)
+        numbers = name_fingerprints(data, at + FIXED_BYTES, n_name)
+        for i in np.flatnonzero(np.isin(numbers, self._suspects)).tolist():
+            name = data[at[i] + FIXED_BYTES : at[i] + FIXED_BYTES + n_name[i]].tobytes()
+            if name in self._suspect_names:
+                flag = int(data[at[i] + 18]) | int(data[at[i] + 19]) << 8
+                raise pairing_error("read " + name.decode(errors="replace"), flag, 1)
+            self._suspect_names.add(name)
+
+
+def _whole_molecules(pieces: Iterator[Piece]) -> Iterator[RawRecords]:
+    held: list[RawRecords] = []
+    for piece in pieces:
+        held.append(piece.records)
+        if piece.is_end:
+            yield held[0] if len(held) == 1 else join_records(held)
+            held = []
