@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ctdna.kernels.record import record_fields
-from ctdna.model.columns import RawRecords, RecordFields
+from ctdna.kernels.read_rows import Rows, read_rows
+from ctdna.model.columns import RawRecords
 from ctdna.model.params.consensus import ConsensusParams
 from ctdna.stages.consensus import ConsensusCaller, Naming
 from tests.builders import Read, record_bytes, writable
@@ -84,9 +84,9 @@ def raw(reads: Iterable[Read]) -> RawRecords:
     return RawRecords(writable(b"".join(items)), offsets)
 
 
-def fields_of(reads: RawRecords) -> RecordFields:
-    """Return the fixed fields of raw records."""
-    return record_fields(reads.data, reads.offsets)
+def rows_of(reads: RawRecords) -> Rows:
+    """Return what a consensus needs of raw records."""
+    return read_rows(reads.data, reads.offsets)
 
 
 def _tag_value(content: bytes, at: int) -> tuple[str, Any, int]:

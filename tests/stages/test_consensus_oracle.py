@@ -7,22 +7,33 @@ import numba
 import numpy as np
 import pytest
 
-from ctdna.kernels.consensus import N, VoteLimits, call_single, call_votes, clear_votes, new_strands, pileup_call
+from ctdna.kernels.consensus import (
+    LETTERS_OF_NIBBLES,
+    N,
+    VoteLimits,
+    add_mixed,
+    call_single,
+    call_votes,
+    clear_votes,
+    find_mixed,
+    new_strands,
+    pileup_call,
+)
 from ctdna.kernels.consensus import add_read as add_raw
 from ctdna.kernels.duplex import BOTH, ONLY_A, ONLY_B, combine, combine_base
 from ctdna.kernels.family import Input, cap_reads, new_family, vote
 from ctdna.kernels.majority import Alignments, add_simple, majority
 from ctdna.kernels.molecule_keys import find_molecules
 from ctdna.kernels.overlap import ADD, BETTER, GREATER, MASK_BOTH, MASK_LOWER, PASS, correct_pair
-from ctdna.kernels.prepare import find_read_tags, mate_overhang, usable_length
-from ctdna.kernels.record import CODES
+from ctdna.kernels.prepare import mate_overhang, usable_length
+from ctdna.kernels.read_rows import BASES_AT, N_BASES, N_ID, QUALS_AT
 from ctdna.kernels.umi_vote import add_umi, call_umi, clear_umis, new_umi_votes
 from ctdna.model.errors import InputError
 from ctdna.model.params.consensus import three
 from ctdna.stages.consensus import settings_of
 from ctdna.stats.phred import adjusted_quality, consensus_tables
 from tests.builders import Read, writable
-from tests.consensus_cases import LETTERS, call, codes, fields_of, fraction, params, plain_read, plain_records, raw
+from tests.consensus_cases import LETTERS, call, codes, fraction, params, plain_read, plain_records, raw, rows_of
 from tests.oracle_cases import Case, case_params
 
 pytestmark = pytest.mark.timeout(180)
@@ -70,14 +81,11 @@ def _simplex_reads(case: Case) -> dict[str, Any] | None:
     if n < wanted.min_reads[0]:
         return None
     records = raw(reads)
-    fields = fields_of(records)
-    tags = find_read_tags(records.data, fields)
-    source = Input(
-        records.data, fields, tags, tags.n_mi, CODES.copy(), settings_of(wanted),
-        consensus_tables(wanted.error_rate_pre_umi, wanted.error_rate_post_umi),
-    )  # fmt: skip
+    rows = rows_of(records)
+    tables = consensus_tables(wanted.error_rate_pre_umi, wanted.error_rate_post_umi)
+    source = Input(records.data, rows, LETTERS_OF_NIBBLES.copy(), settings_of(wanted), tables)
     family, strands = new_family(n, 1, 1), new_strands(16)
-    family.length[:] = fields.n_bases
+    family.length[:] = rows[:, N_BASES]
     cap_reads(source, 0, n, family, 0)
     limits = VoteLimits(wanted.min_reads[0], wanted.min_consensus_base_quality, 0)
     assert vote(source, 0, n, family, strands, 0, limits) > 0
@@ -116,23 +124,21 @@ def test_prepare_read(case: Case) -> None:
             call([read._replace(tags={"MI": "1"})], params("simplex"))
         return
     records = raw([read])
-    fields = fields_of(records)
-    tags = find_read_tags(records.data, fields)
-    rooms = np.zeros(8, np.int64), np.zeros(8, np.int64)
-    overhang = mate_overhang(records.data, fields, 0, -1, tags.mc_at[0], *rooms)
+    rows, letters = rows_of(records), LETTERS_OF_NIBBLES.copy()
+    overhang = mate_overhang(records.data, rows, 0, -1, np.zeros(8, np.int64), np.zeros(8, np.int64))
     limits = (np.int64(least), np.int64(options["quality_trim"]))
-    length = int(usable_length(records.data, fields, 0, overhang, limits, CODES.copy()))
+    length = int(usable_length(records.data, rows, 0, overhang, limits, letters))
     assert (length == 0) == expect.get("dropped", False)
     assert length == expect.get("length", length)
     if not length:
         return
     alignments = Alignments(np.zeros(8, np.int64), np.zeros(2, np.int64))
-    add_simple(records.data, fields, 0, length, alignments, 0)
+    add_simple(records.data, rows, 0, length, alignments, 0)
     wanted = "".join("M" if c in "SH=X" else c for c in expect.get("cigar", ""))
     assert _cigar(alignments, 0) == _merged(wanted) or not wanted
     votes = new_strands(length)
-    place = fields.bases_at[0], fields.quals_at[0], np.int64(fields.n_bases[0]), length, np.int64(read.flag & 16)
-    call_single(votes, 0, records.data, place, CODES.copy(), consensus_tables(93, 93), VoteLimits(1, 0, least))
+    place = rows[0, BASES_AT], rows[0, QUALS_AT], rows[0, N_BASES], length, np.int64(read.flag & 16)
+    call_single(votes, 0, records.data, place, letters, consensus_tables(93, 93), VoteLimits(1, 0, least))
     bases = "".join(LETTERS[c] for c in votes.codes[0, :length])
     assert bases == expect.get("bases", bases)
 
@@ -157,10 +163,10 @@ def test_majority_alignment(case: Case) -> None:
     cigars = case["input"]["cigars"]
     lengths = [sum(int(n) for n, c in re.findall(r"(\d+)(\D)", cigar) if c in "MIS") for cigar in cigars]
     records = raw(Read("r", 0, 0, 0, 60, c, bases="A" * n) for c, n in zip(cigars, lengths, strict=True))
-    fields = fields_of(records)
+    rows = rows_of(records)
     alignments = Alignments(np.zeros(16 * len(cigars), np.int64), np.zeros(len(cigars) + 1, np.int64))
     for i, n in enumerate(lengths):
-        add_simple(records.data, fields, i, n, alignments, i)
+        add_simple(records.data, rows, i, n, alignments, i)
     kept = majority(alignments, np.array(lengths, dtype=np.int64))
     assert np.flatnonzero(kept).tolist() == case["expect"]["kept"]
 
@@ -175,7 +181,7 @@ def test_overlap_pair(case: Case) -> None:
     before = plain_records(records)
     options, expect = case["options"], case["expect"] | case.get("formula", {})
     rules = _AGREEMENT[options["agreement"]] | _DISAGREEMENT[options["disagreement"]] << 2
-    compared, changed1, changed2 = correct_pair(records.data, fields_of(records), 0, 1, rules)
+    compared, changed1, changed2 = correct_pair(records.data, rows_of(records), 0, 1, rules)
     after = plain_records(records)
     if expect.get("processed") is False:
         assert compared == 0
@@ -217,13 +223,14 @@ def test_duplex_strand_depth(case: Case) -> None:
 @pytest.mark.parametrize("case", case_params("molecule_of"))
 def test_molecule_of(case: Case) -> None:
     records = raw([Read(tags={"MI": case["input"]["mi"]})])
-    _, n_id, bad = find_molecules(records.data, find_read_tags(records.data, fields_of(records)), 1)
+    rows = rows_of(records)
+    _, bad = find_molecules(records.data, rows, 1)
     if case["id"] == "duplex-19":
         assert bad == 0  # a strand other than /A and /B is refused (docs/parity.md)
     elif case["expect"].get("error"):
         assert bad == 0
     else:
-        assert (bad, case["input"]["mi"][: n_id[0]]) == (-1, case["expect"]["molecule"])
+        assert (bad, case["input"]["mi"][: rows[0, N_ID]]) == (-1, case["expect"]["molecule"])
 
 
 @pytest.mark.parametrize("case", case_params("duplex_options"))
@@ -302,12 +309,14 @@ def test_votes_of_a_pileup_and_of_reads_agree() -> None:
     """The same evidence through `pileup_call` and through reads gives the same call."""
     tables = consensus_tables(45, 40)
     reads = raw([Read(bases="ACGTA", quals=[10, 20, 30, 37, 5]), Read(bases="ACCTN", quals=[12, 22, 31, 38, 30])])
-    fields = fields_of(reads)
-    strands = new_strands(5)
+    rows, strands, letters = rows_of(reads), new_strands(5), LETTERS_OF_NIBBLES.copy()
     clear_votes(strands, 0, 5)
-    for i in range(2):
-        place = fields.bases_at[i], fields.quals_at[i], np.int64(5), 5, np.int64(0)
-        add_raw(strands, 0, reads.data, place, CODES.copy(), tables, 10)
+    places = [(row[BASES_AT], row[QUALS_AT], np.int64(5), 5, np.int64(0)) for row in rows]
+    for place in places:
+        add_raw(strands, 0, reads.data, place, letters, tables, 10)
+    n_mixed = find_mixed(strands, 0)
+    for place in places:
+        add_mixed(strands, 0, n_mixed, reads.data, place, letters, tables, 10)
     call_votes(strands, 0, VoteLimits(1, 2, 10), tables)
     for i, (bases, quals) in enumerate((("AA", (10, 12)), ("CC", (20, 22)), ("GC", (30, 31)), ("TT", (37, 38)))):
         base, quality, _ = pileup_call(codes(bases), np.array(quals, dtype=np.uint8), tables)

@@ -29,6 +29,8 @@ _SETTINGS = (
     "consensus_call_overlapping_bases",
 )
 _PREFIX_LETTERS = 200
+_BATCH_BYTES = 4 << 20
+"""Raw records called at a time: few enough to stay in the processor's cache, whatever the file's size."""
 _READ_GROUP_FIELDS = ("DS", "LB", "SM", "PL", "PU", "CN")
 
 
@@ -64,12 +66,11 @@ def consensus_header(header: "BamHeader", read_group: str) -> "BamHeader":
 def _mode(first: "RawRecords") -> str:
     """Return the mode that the first record's MI tag asks for: duplex where it ends in /A or /B."""
     from ctdna.kernels.molecule_keys import find_molecules
-    from ctdna.kernels.prepare import find_read_tags
-    from ctdna.kernels.record import record_fields
+    from ctdna.kernels.read_rows import read_rows
 
     n = min(len(first), 1)
-    fields = record_fields(first.data, first.offsets[: n + 1].copy())
-    return "duplex" if n and find_molecules(first.data, find_read_tags(first.data, fields), 1)[2] < 0 else "simplex"
+    rows = read_rows(first.data, first.offsets[: n + 1].copy())
+    return "duplex" if n and find_molecules(first.data, rows, 1)[1] < 0 else "simplex"
 
 
 def _params(ctx: click.Context, kit_name: str | None, first: "RawRecords | None") -> ConsensusParams:
@@ -193,7 +194,7 @@ def command(
     from ctdna.formats.documents import write_json
     from ctdna.stages.consensus import ConsensusCaller, Naming
 
-    header, batches = iter_records(input, threads)
+    header, batches = iter_records(input, threads, _BATCH_BYTES)
     first = next(batches, None)
     params = _params(ctx, kit_name, first)
     caller = ConsensusCaller(params, Naming(read_name_prefix or name_prefix(header), read_group_id), threads)

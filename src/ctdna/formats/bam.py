@@ -20,6 +20,10 @@ from ctdna.model.errors import InputError
 
 _DAMAGED = "the file is damaged or not BAM: make it again"
 _BATCH_BYTES = 64 << 20
+_HEADROOM = 1 << 16
+"""Room for a record that the batch before cut."""
+_HEADER_BYTES = 1 << 16
+"""Bytes in which a header is looked for first."""
 
 
 @dataclass(frozen=True)
@@ -130,24 +134,43 @@ def _parse_header(content: bytes) -> tuple[BamHeader, int]:
     return BamHeader(text, tuple(contigs)), at
 
 
+def _header_in(path: Path, content: NDArray[np.uint8]) -> tuple[BamHeader, int] | None:
+    """Return the header that content begins with and the bytes it takes; None where it is incomplete."""
+    size = _HEADER_BYTES
+    while True:
+        try:
+            return _parse_header(content[:size].tobytes())
+        except _IncompleteError:
+            if size >= len(content):
+                return None
+            size *= 8
+        except ValueError as error:
+            raise InputError(path, "header", f"not a BAM header: {error}", _DAMAGED) from error
+
+
 def _open(
     path: Path, threads: int, batch_bytes: int
 ) -> tuple[BamHeader, NDArray[np.uint8], Iterator[NDArray[np.uint8]]]:
-    """Return the header, the content after it as far as read, and the batches that follow."""
+    """Return the header, the content after it as far as read, and the batches that follow, each with headroom."""
     if not is_bgzf(path):
         raise InputError(path, "", "not a BAM file (no BGZF block at its start)", "give a BAM file")
-    batches = inflate(path, threads, batch_bytes)
+    batches = inflate(path, threads, batch_bytes, headroom=_HEADROOM)
     content = np.empty(0, dtype=np.uint8)
     for batch in batches:
-        content = np.concatenate((content, batch)) if len(content) else batch
-        try:
-            header, at = _parse_header(content.tobytes())
-        except _IncompleteError:
-            continue
-        except ValueError as error:
-            raise InputError(path, "header", f"not a BAM header: {error}", _DAMAGED) from error
-        return header, content[at:], batches
+        content = _after(content, batch)
+        found = _header_in(path, content)
+        if found:
+            return found[0], content[found[1] :], batches
     raise InputError(path, "header", "the BAM header is incomplete", _DAMAGED)
+
+
+def _after(rest: NDArray[np.uint8], batch: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return what is left of the content before and the batch in one piece; short rests are put into its headroom."""
+    if len(rest) > _HEADROOM:
+        return np.concatenate((rest, batch[_HEADROOM:]))
+    start = _HEADROOM - len(rest)
+    batch[start:_HEADROOM] = rest
+    return batch[start:]
 
 
 def read_header(path: Path) -> BamHeader:
@@ -183,7 +206,7 @@ def _batches(
             yield records
         rest = content[records.offsets[-1] :]
         batch = next(batches, None)
-        content = None if batch is None else np.concatenate((rest, batch))
+        content = None if batch is None else _after(rest, batch)
     if len(rest):
         raise InputError(path, f"record {n_before + 1}", "the file ends within a record", _DAMAGED)
 

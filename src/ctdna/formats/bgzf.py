@@ -24,7 +24,8 @@ EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000
 """The empty block that ends every whole BGZF file."""
 BLOCK_BYTES = 0xFF00
 """Content bytes of a written block, as htslib cuts them."""
-LEVEL = 6
+LEVEL = 1
+"""libdeflate's level where none is asked for: files between stages are read once, so that speed outweighs size."""
 _MAGIC = b"\x1f\x8b\x08\x04"
 _BLOCK_HEAD = EOF_BLOCK[:16]
 _BLOCK_MAX = 1 << 16
@@ -128,18 +129,22 @@ _Group = list[tuple[bytes, list[Block]]]
 
 class _Batch(NamedTuple):
     out: NDArray[np.uint8]
+    n_content: int
     jobs: list[Future[None]]
 
-    def result(self) -> NDArray[np.uint8]:
+    def result(self) -> Iterator[NDArray[np.uint8]]:
+        """Yield the array when it is filled, unless it has no content."""
         for job in self.jobs:
             job.result()
-        return self.out
+        if self.n_content:
+            yield self.out
 
 
-def _start(path: Path, parts: _Group, pool: ThreadPoolExecutor | None) -> _Batch:
-    out = np.empty(sum(block.n_content for _, blocks in parts for block in blocks), dtype=np.uint8)
+def _start(path: Path, parts: _Group, pool: ThreadPoolExecutor | None, headroom: int) -> _Batch:
+    n_content = sum(block.n_content for _, blocks in parts for block in blocks)
+    out = np.empty(headroom + n_content, dtype=np.uint8)
     jobs: list[Future[None]] = []
-    at = 0
+    at = headroom
     for buffer, blocks in parts:
         for first in range(0, len(blocks), _TASK_BLOCKS):
             some = blocks[first : first + _TASK_BLOCKS]
@@ -149,7 +154,7 @@ def _start(path: Path, parts: _Group, pool: ThreadPoolExecutor | None) -> _Batch
             else:
                 jobs.append(pool.submit(_inflate_into, path, buffer, some, out[at : at + size]))
             at += size
-    return _Batch(out, jobs)
+    return _Batch(out, n_content, jobs)
 
 
 def _parts(path: Path, stream: BinaryIO, needs_marker: bool) -> Iterator[tuple[bytes, list[Block]]]:
@@ -160,7 +165,7 @@ def _parts(path: Path, stream: BinaryIO, needs_marker: bool) -> Iterator[tuple[b
         buffer = rest + chunk
         blocks, used = _split(path, buffer, file_at)
         yield buffer, blocks
-        last = (last + buffer[:used])[-len(EOF_BLOCK) :]
+        last = (last + buffer[max(0, used - len(EOF_BLOCK)) : used])[-len(EOF_BLOCK) :]
         rest, file_at = buffer[used:], file_at + used
     if rest or (needs_marker and last != EOF_BLOCK):
         raise InputError(path, f"byte {file_at}", "the file is truncated (no BGZF end-of-file block)", _TRUNCATED)
@@ -182,12 +187,13 @@ def _groups(parts: Iterator[tuple[bytes, list[Block]]], batch_bytes: int) -> Ite
 
 
 def inflate(
-    path: Path, threads: int = 1, batch_bytes: int = 32 << 20, needs_marker: bool = True
+    path: Path, threads: int = 1, batch_bytes: int = 32 << 20, needs_marker: bool = True, headroom: int = 0
 ) -> Iterator[NDArray[np.uint8]]:
     """Yield the content of a BGZF file, in order, in arrays of about `batch_bytes` (an empty file content: none).
 
     With more than one thread the next batch is inflated while the caller works on the present one. A file must end with
-    the empty end-of-file block, unless `needs_marker` is False (some sequencers leave it out of FASTQ files).
+    the empty end-of-file block, unless `needs_marker` is False (some sequencers leave it out of FASTQ files). So many
+    bytes as `headroom` are left free at the start of each array, for what is left of the array before.
 
     Raises:
         InputError: the file is missing, is not BGZF, is truncated, or a block is damaged.
@@ -197,10 +203,11 @@ def inflate(
         pool = stack.enter_context(ThreadPoolExecutor(threads)) if threads > 1 else None
         waiting: deque[_Batch] = deque()
         for group in _groups(_parts(path, stream, needs_marker), batch_bytes):
-            waiting.append(_start(path, group, pool))
-            if (pool is None or len(waiting) > 1) and len(content := waiting.popleft().result()):
-                yield content
-        yield from (content for batch in waiting if len(content := batch.result()))
+            waiting.append(_start(path, group, pool, headroom))
+            if pool is None or len(waiting) > 1:
+                yield from waiting.popleft().result()
+        for batch in waiting:
+            yield from batch.result()
 
 
 def _deflate_blocks(content: NDArray[np.uint8], level: int) -> bytes:

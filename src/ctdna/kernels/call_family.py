@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels import family as fam
-from ctdna.kernels.consensus import NO_CALL_QUALITY, N, Strands, VoteLimits, new_strands
+from ctdna.kernels.consensus import LETTERS_OF_NIBBLES, NO_CALL_QUALITY, N, Strands, VoteLimits, new_strands
 from ctdna.kernels.consensus_write import (
     RX,
     Identity,
@@ -38,10 +38,9 @@ from ctdna.kernels.family import (
     reject_open,
     vote,
 )
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.molecule_keys import find_molecules
-from ctdna.kernels.prepare import find_read_tags
-from ctdna.kernels.record import CODES, record_fields
+from ctdna.kernels.read_rows import CB_AT, FLAG, MC_AT, MI_AT, N_BASES, N_CB, N_CIGAR, N_ID, N_RX, RX_AT, TAGS_END, read_rows
 from ctdna.kernels.umi_vote import OTHER_LENGTH, UmiVotes, add_umi, call_umi, clear_umis, new_umi_votes
 from ctdna.stats.phred import consensus_tables
 
@@ -54,66 +53,73 @@ AB_R1, AB_R2, BA_R1, BA_R2, DUPLEX_R1, DUPLEX_R2 = range(6)
 FRAGMENT_SLOT = 0
 
 
-@kernel
+@lean_kernel
 def _begin(source: Input, first: Int, n: Int, family: Family, tally: Tally) -> None:
+    rows, group, slot, status = source.rows, family.group, family.slot, family.status
     for k in range(n):
-        family.group[k], family.slot[k] = NONE, NONE
-        family.status[k] = NOT_PRIMARY if np.int64(source.fields.flag[first + k]) & 2304 else USED
+        group[k], slot[k] = NONE, NONE
+        status[k] = NOT_PRIMARY if rows[first + k, FLAG] & 2304 else USED
     match_mates(source, first, n, family)
     if source.settings.overlap_rules >= 0:
         correct_overlaps(source, first, n, family, tally)
 
 
-@kernel
+@lean_kernel
 def _end(family: Family, n: Int, is_called: bool, tally: Tally) -> None:
     """Count what became of the reads and of the molecule: its reason is the lowest of its reads' reasons."""
+    status, reads = family.status, tally.reads
     reason = np.int64(NOT_PRIMARY)
     for k in range(n):
-        tally.reads[family.status[k]] += 1
-        reason = min(reason, np.int64(family.status[k]))
+        reads[status[k]] += 1
+        reason = min(reason, np.int64(status[k]))
     tally.molecules[USED if is_called else reason] += 1
 
 
-@kernel
+@lean_kernel
 def _note(tally: Tally, problem: Int, record: Int) -> None:
     if tally.problem[0] == 0:
         tally.problem[0], tally.problem[1] = problem, record
 
 
-@kernel
+@lean_kernel
+def _same_barcode(data: Bytes, rows: NDArray[np.int64], a: Int, b: Int) -> bool:
+    if rows[a, N_CB] != rows[b, N_CB]:
+        return False
+    for j in range(rows[a, N_CB]):
+        if data[rows[a, CB_AT] + j] != data[rows[b, CB_AT] + j]:
+            return False
+    return True
+
+
+@lean_kernel
 def _identity(source: Input, first: Int, n: Int, tally: Tally) -> Identity:
     """Return molecule and cell barcode of a family; a second barcode is a problem."""
-    tags = source.tags
+    data, rows = source.data, source.rows
     found: Int = np.int64(-1)
-    for k in range(n):
-        i = first + k
-        if tags.n_cb[i] == 0:
+    for i in range(first, first + n):
+        if rows[i, N_CB] == 0:
             continue
         if found < 0:
-            found = i
-        is_same = tags.n_cb[i] == tags.n_cb[found]
-        j = np.int64(0)
-        while is_same and j < tags.n_cb[i]:
-            is_same = source.data[tags.cb_at[i] + j] == source.data[tags.cb_at[found] + j]
-            j += 1
-        if not is_same:
+            found = np.int64(i)
+        elif not _same_barcode(data, rows, np.int64(i), found):
             _note(tally, np.int64(CELL_BARCODES), np.int64(i))
-    at, n_cb = (tags.cb_at[found], np.int64(tags.n_cb[found])) if found >= 0 else (np.int64(-1), np.int64(0))
-    return Identity(tags.mi_at[first], np.int64(source.n_id[first]), at, n_cb)
+    at, n_cb = (rows[found, CB_AT], rows[found, N_CB]) if found >= 0 else (np.int64(-1), np.int64(0))
+    return Identity(rows[first, MI_AT], rows[first, N_ID], at, n_cb)
 
 
-@kernel
+@lean_kernel
 def _put_umi(
     out: Output, source: Input, first: Int, n: Int, family: Family, slots: tuple[Int, Int], umis: UmiVotes, tally: Tally
 ) -> None:
     """Write RX: the consensus of the UMIs of the reads that voted in either slot, those of the second turned round."""
+    data, rows, own_slots, status = source.data, source.rows, family.slot, family.status
     clear_umis(umis)
     last: Int = np.int64(first)
     for turn in range(2):
         for k in range(n):
             i = first + k
-            if family.slot[k] == slots[turn] and family.status[k] == USED and source.tags.rx_at[i] >= 0:
-                add_umi(umis, source.data, source.tags.rx_at[i], np.int64(source.tags.n_rx[i]), turn == 1)
+            if own_slots[k] == slots[turn] and status[k] == USED and rows[i, RX_AT] >= 0:
+                add_umi(umis, data, rows[i, RX_AT], rows[i, N_RX], turn == 1)
                 last = i
     size = call_umi(umis)
     if size >= 0:
@@ -122,13 +128,13 @@ def _put_umi(
         _note(tally, np.int64(UMI_LENGTHS if size == OTHER_LENGTH else UMI_MIXED), np.int64(last))
 
 
-@kernel
+@lean_kernel
 def _vote_limits(source: Input, min_reads: Int) -> VoteLimits:
     settings = source.settings
     return VoteLimits(np.int64(min_reads), settings.min_consensus_quality, settings.min_input_quality)
 
 
-@kernel
+@lean_kernel
 def _call_end(source: Input, first: Int, n: Int, family: Family, strands: Strands, slot: Int, tally: Tally) -> bool:
     """Make the simplex consensus of one end (fragment, R1 or R2) in its slot; return whether there is one."""
     least = source.settings.min_total
@@ -145,88 +151,102 @@ def _call_end(source: Input, first: Int, n: Int, family: Family, strands: Strand
     return bool(vote(source, first, n, family, strands, slot, _vote_limits(source, least)) > 0)
 
 
-@kernel
+@lean_kernel
+def _put_simplex(
+    out: Output, source: Input, first: Int, n: Int, family: Family, strands: Strands, slot: Int, who: Identity,
+    umis: UmiVotes, tally: Tally,
+) -> None:  # fmt: skip
+    """Write the consensus of one end; slot 0 is a fragment's, 1 and 2 are R1 and R2."""
+    open_record(out, source.data, who, np.int64((4, 77, 141)[slot]), strands, slot)
+    _put_umi(out, source, first, n, family, (slot, np.int64(-1)), umis, tally)
+    put_depths(out, np.int64(99), strands, slot)
+    put_per_base(out, np.int64(99), strands, slot)
+    close_record(out)
+
+
+@lean_kernel
 def call_simplex(
     source: Input, first: Int, n: Int, family: Family, strands: Strands, out: Output, umis: UmiVotes, tally: Tally
 ) -> None:
     """Write the consensus of one family without regard to strand: a fragment's, then R1 and R2 of its pairs."""
     _begin(source, first, n, family, tally)
+    rows, group, slots = source.rows, family.group, family.slot
     for k in range(n):
-        flag = np.int64(source.fields.flag[first + k])
-        family.group[k] = 0 if flag & 1 == 0 else (1 if flag & 64 else 2)
-        family.slot[k] = family.group[k]
+        flag = rows[first + k, FLAG]
+        group[k] = 0 if flag & 1 == 0 else (1 if flag & 64 else 2)
+        slots[k] = group[k]
     who = _identity(source, first, n, tally)
-    is_called = np.array([False, False, False])
+    one, two = np.int64(1), np.int64(2)
+    is_single = _call_end(source, first, n, family, strands, np.int64(0), tally)
+    is_first = _call_end(source, first, n, family, strands, one, tally)
+    is_second = _call_end(source, first, n, family, strands, two, tally)
+    if is_first != is_second:
+        reject_open(family, n, one if is_first else two, np.int64(ORPHAN))
+    is_pair = is_first and is_second
     for slot in range(3):
-        is_called[slot] = _call_end(source, first, n, family, strands, np.int64(slot), tally)
-    if is_called[1] != is_called[2]:
-        reject_open(family, n, np.int64(1 if is_called[1] else 2), np.int64(ORPHAN))
-        is_called[1], is_called[2] = False, False
-    for slot in range(3):
-        if is_called[slot]:
-            open_record(out, source.data, who, np.int64((4, 77, 141)[slot]), strands, np.int64(slot))
-            _put_umi(out, source, first, n, family, (np.int64(slot), np.int64(-1)), umis, tally)
-            put_depths(out, np.int64(99), strands, np.int64(slot))
-            put_per_base(out, np.int64(99), strands, np.int64(slot))
-            close_record(out)
-    _end(family, n, bool(is_called[0] or is_called[1]), tally)
+        if is_single if slot == 0 else is_pair:
+            _put_simplex(out, source, first, n, family, strands, np.int64(slot), who, umis, tally)
+    _end(family, n, is_single or is_pair, tally)
 
 
-@kernel
+@lean_kernel
 def _assign_strands(source: Input, first: Int, n: Int, family: Family) -> tuple[Int, Int]:
     """Give paired reads their slots and groups, reject the others; return the R1 of the first and second strand.
 
     The first strand is /A where it has paired reads, or else /B.
     """
+    data, rows, status, slots, groups = source.data, source.rows, family.status, family.slot, family.group
     has_a = False
     for k in range(n):
-        if family.status[k] == USED and np.int64(source.fields.flag[first + k]) & 1 == 0:
-            family.status[k] = FRAGMENT
         i = first + k
-        has_a |= family.status[k] == USED and source.data[source.tags.mi_at[i] + np.int64(source.n_id[i]) + 1] == 65
+        if status[k] == USED and rows[i, FLAG] & 1 == 0:
+            status[k] = FRAGMENT
+        has_a |= status[k] == USED and data[rows[i, MI_AT] + rows[i, N_ID] + 1] == 65
     n_first, n_second = np.int64(0), np.int64(0)
     for k in range(n):
-        if family.status[k] != USED:
+        if status[k] != USED:
             continue
         i = first + k
-        is_b = source.data[source.tags.mi_at[i] + np.int64(source.n_id[i]) + 1] == 66
+        is_b = data[rows[i, MI_AT] + rows[i, N_ID] + 1] == 66
         is_second = 1 if is_b and has_a else 0
-        is_r1 = np.int64(source.fields.flag[i]) & 64 != 0
-        family.slot[k] = 2 * is_second + (0 if is_r1 else 1)
-        family.group[k] = is_second if is_r1 else 1 - is_second
+        is_r1 = rows[i, FLAG] & 64 != 0
+        slots[k] = 2 * is_second + (0 if is_r1 else 1)
+        groups[k] = is_second if is_r1 else 1 - is_second
         if is_r1:
             n_first, n_second = n_first + 1 - is_second, n_second + is_second
     return n_first, n_second
 
 
-@kernel
+@lean_kernel
 def _is_enough(source: Input, one: Int, other: Int) -> bool:
     settings, major, minor = source.settings, max(one, other), min(one, other)
     return bool(major + minor >= settings.min_total and major >= settings.min_major and minor >= settings.min_minor)
 
 
-@kernel
+@lean_kernel
 def _is_one_strand(source: Input, first: Int, n: Int, family: Family, group: Int) -> bool:
     """Return whether the open reads of a group all lie on the same strand of the reference."""
+    rows, groups, status = source.rows, family.group, family.status
     seen = np.int64(-1)
     for k in range(n):
-        if family.group[k] == group and family.status[k] == USED:
-            strand = np.int64(source.fields.flag[first + k]) & 16
+        if groups[k] == group and status[k] == USED:
+            strand = rows[first + k, FLAG] & 16
             if seen >= 0 and strand != seen:
                 return False
             seen = strand
     return True
 
 
-@kernel
+@lean_kernel
 def _depth(strands: Strands, slot: Int) -> Int:
+    depths = strands.depths
     most = np.int64(0)
     for i in range(strands.lengths[slot]):
-        most = max(most, np.int64(strands.depths[slot, i]))
+        most = max(most, np.int64(depths[slot, i]))
     return most
 
 
-@kernel
+@lean_kernel
 def _combine_end(source: Input, strands: Strands, a: Int, b: Int, target: Int) -> tuple[Int, Int, Int]:
     """Make a duplex read; return the slots of its first and second strand (-1: none), and 0, or why there is none."""
     kind = combine(strands, a, b, target)
@@ -234,14 +254,15 @@ def _combine_end(source: Input, strands: Strands, a: Int, b: Int, target: Int) -
         return np.int64(-1), np.int64(-1), np.int64(ORPHAN)
     one = np.int64(b if kind == ONLY_B else a)
     other = np.int64(b if kind == BOTH else -1)
+    codes, quals, least = strands.codes, strands.quals, source.settings.min_consensus_quality
     for i in range(strands.lengths[target]):
-        if strands.codes[target, i] != N and strands.quals[target, i] < source.settings.min_consensus_quality:
-            strands.codes[target, i], strands.quals[target, i] = N, NO_CALL_QUALITY
+        if codes[target, i] != N and quals[target, i] < least:
+            codes[target, i], quals[target, i] = N, NO_CALL_QUALITY
     is_enough = _is_enough(source, _depth(strands, one), _depth(strands, other) if other >= 0 else np.int64(0))
     return one, other, np.int64(0 if is_enough else TOO_FEW_READS)
 
 
-@kernel
+@lean_kernel
 def _put_duplex(out: Output, strands: Strands, one: Int, other: Int, target: Int) -> None:
     c, a, b = np.int64(99), np.int64(97), np.int64(98)
     none = np.int64(0)
@@ -260,7 +281,7 @@ def _put_duplex(out: Output, strands: Strands, one: Int, other: Int, target: Int
         put_strand_read(out, b, strands, other)
 
 
-@kernel
+@lean_kernel
 def _duplex_reason(
     source: Input, first: Int, n: Int, family: Family, strands: Strands, tally: Tally, molecule: Int
 ) -> Int:
@@ -282,7 +303,7 @@ def _duplex_reason(
     return np.int64(0)
 
 
-@kernel
+@lean_kernel
 def call_duplex(
     source: Input, first: Int, n: Int, family: Family, strands: Strands, out: Output, umis: UmiVotes, tally: Tally,
     molecule: Int,
@@ -319,20 +340,21 @@ def call_duplex(
 @kernel
 def _sizes(source: Input, starts: NDArray[np.int64], low: Int, high: Int, n_prefix: Int) -> NDArray[np.int64]:
     """Return the largest family (reads, operations), longest read, CIGAR and UMI, and a bound of the output."""
+    rows = source.rows
     most = np.zeros(6, np.int64)
     for m in range(low, high):
         longest, n_tags, n_ops = np.int64(0), np.int64(0), np.int64(0)
         for i in range(starts[m], starts[m + 1]):
-            longest = max(longest, np.int64(source.fields.n_bases[i]))
-            n_tags = max(n_tags, np.int64(source.tags.n_rx[i]) + np.int64(source.tags.n_cb[i]))
-            n_ops += np.int64(source.fields.n_cigar[i])
-            most[3] = max(most[3], np.int64(source.fields.n_cigar[i]))
-            if source.tags.mc_at[i] >= 0:
-                most[3] = max(most[3], (source.fields.tags_end[i] - source.tags.mc_at[i]) >> 1)
+            longest = max(longest, rows[i, N_BASES])
+            n_tags = max(n_tags, rows[i, N_RX] + rows[i, N_CB])
+            n_ops += rows[i, N_CIGAR]
+            most[3] = max(most[3], rows[i, N_CIGAR])
+            if rows[i, MC_AT] >= 0:
+                most[3] = max(most[3], (rows[i, TAGS_END] - rows[i, MC_AT]) >> 1)
         most[0] = max(most[0], starts[m + 1] - starts[m])
         most[1] = max(most[1], n_ops)
         most[2], most[4] = max(most[2], longest), max(most[4], n_tags)
-        most[5] += 3 * record_bound(longest, n_prefix + 2 + np.int64(source.n_id[starts[m]]), n_tags)
+        most[5] += 3 * record_bound(longest, n_prefix + 2 + rows[starts[m], N_ID], n_tags)
     return most
 
 
@@ -347,7 +369,7 @@ def call_families(
     most = _sizes(source, starts, low, high, len(prefix) + len(read_group))
     family = new_family(most[0], most[1], most[3])
     strands, umis = new_strands(most[2]), new_umi_votes(most[4])
-    out, tally = new_output(most[5], prefix, read_group), new_tally(high - low)
+    out, tally = new_output(most[5], most[2], prefix, read_group), new_tally(high - low)
     for m in range(low, high):
         first, n = starts[m], starts[m + 1] - starts[m]
         if source.settings.is_duplex:
@@ -378,10 +400,9 @@ def _tiny_records() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 def warm() -> None:
     """Compile the kernels of the consensus, of this module and of those it calls."""
     data, offsets = _tiny_records()
-    fields = record_fields(data, offsets)
-    tags = find_read_tags(data, fields)
-    starts, n_id, _ = find_molecules(data, tags, 1)
+    rows = read_rows(data, offsets)
+    starts, _ = find_molecules(data, rows, 1)
     text = np.full(1, 65, dtype=np.uint8)
     settings = fam.Settings(1, 1, 1, 0, 10, 2, 1, 1, 0)
-    source = Input(data, fields, tags, n_id, CODES.copy(), settings, consensus_tables(45, 40))
+    source = Input(data, rows, LETTERS_OF_NIBBLES.copy(), settings, consensus_tables(45, 40))
     call_families(source, starts, 0, len(starts) - 1, text, text)

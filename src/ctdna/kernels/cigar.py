@@ -3,19 +3,19 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import Bytes, Int, Offsets, u32
 
 Lengths = NDArray[np.int32]
 
 
-@kernel
+@lean_kernel
 def consumes_query(code: Int) -> bool:
     """Return whether an operation (number in `MIDNSHP=X`) walks along the read."""
     return code == 0 or code == 1 or code == 4 or code == 7 or code == 8
 
 
-@kernel
+@lean_kernel
 def consumes_reference(code: Int) -> bool:
     """Return whether an operation (number in `MIDNSHP=X`) walks along the reference."""
     return code == 0 or code == 2 or code == 3 or code == 7 or code == 8
@@ -89,7 +89,7 @@ def five_prime0(start0: Lengths, end0: Lengths, flag: NDArray[np.uint16]) -> Len
     return out
 
 
-@kernel
+@lean_kernel
 def _operation_code(letter: Int) -> Int:
     code = np.int64(-1)
     for k in range(9):

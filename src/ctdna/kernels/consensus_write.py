@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.consensus import Strands
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 
 Int = int | np.int64
 Bytes = NDArray[np.uint8]
 _NIBBLE_OF_CODE = np.array([1, 2, 4, 8, 15], dtype=np.uint8)
 _LETTER_OF_CODE = np.frombuffer(b"ACGTN", dtype=np.uint8).copy()
-_QUALITY_LETTER = np.arange(33, 33 + 128, dtype=np.uint8)
 _UNPLACED_BIN = 4680
 _RG, _MI, _CB = 71 << 8 | 82, 73 << 8 | 77, 66 << 8 | 67
 RX = 88 << 8 | 82
@@ -28,6 +27,9 @@ class Output(NamedTuple):
     float_box: NDArray[np.float32]
     """One number, and its four bytes in `float_bytes`."""
     float_bytes: Bytes
+    shorts: NDArray[np.int16]
+    """The numbers of one array tag, and their bytes in `short_bytes`."""
+    short_bytes: Bytes
     prefix: Bytes
     """Read names begin with it and a colon."""
     read_group: Bytes
@@ -43,13 +45,16 @@ class Identity(NamedTuple):
 
 
 @kernel
-def new_output(n_bytes: Int, prefix: Bytes, read_group: Bytes) -> Output:
-    """Return room for so many bytes of records."""
-    box = np.zeros(1, np.float32)
-    return Output(np.empty(n_bytes, np.uint8), np.zeros(3, np.int64), box, box.view(np.uint8), prefix, read_group)
+def new_output(n_bytes: Int, n_bases: Int, prefix: Bytes, read_group: Bytes) -> Output:
+    """Return room for so many bytes of records, none with more bases than so many."""
+    box, shorts = np.zeros(1, np.float32), np.zeros(n_bases, np.int16)
+    state = np.zeros(3, np.int64)
+    return Output(
+        np.empty(n_bytes, np.uint8), state, box, box.view(np.uint8), shorts, shorts.view(np.uint8), prefix, read_group
+    )
 
 
-@kernel
+@lean_kernel
 def put(out: Output, value: Int, n_bytes: Int) -> None:
     """Write a whole number in so many bytes, little-endian."""
     at, data = out.state[0], out.data
@@ -58,33 +63,34 @@ def put(out: Output, value: Int, n_bytes: Int) -> None:
     out.state[0] = at + n_bytes
 
 
-@kernel
+@lean_kernel
 def put_byte(out: Output, value: Int) -> None:
     """Write one byte."""
     put(out, np.int64(value), np.int64(1))
 
 
-@kernel
+@lean_kernel
 def put_word(out: Output, value: Int) -> None:
     """Write a whole number in four bytes."""
     put(out, np.int64(value), np.int64(4))
 
 
-@kernel
+@lean_kernel
 def put_bytes(out: Output, source: Bytes, at: Int, n: Int) -> None:
     """Copy n bytes of `source` from `at` on."""
-    to = out.state[0]
-    out.data[to : to + n] = source[at : at + n]
+    to, data = out.state[0], out.data
+    for k in range(n):
+        data[to + k] = source[at + k]
     out.state[0] = to + n
 
 
-@kernel
+@lean_kernel
 def put_tag(out: Output, name: Int, kind: Int) -> None:
     """Write a tag's two letters (as a number) and its type letter."""
     put(out, name | kind << 16, np.int64(3))
 
 
-@kernel
+@lean_kernel
 def put_text(out: Output, name: Int, source: Bytes, at: Int, n: Int) -> None:
     """Write a text tag."""
     put_tag(out, name, np.int64(90))
@@ -92,14 +98,14 @@ def put_text(out: Output, name: Int, source: Bytes, at: Int, n: Int) -> None:
     put_byte(out, np.int64(0))
 
 
-@kernel
+@lean_kernel
 def put_int(out: Output, name: Int, value: Int) -> None:
     """Write a whole-number tag (type `i`)."""
     put_tag(out, name, np.int64(105))
     put_word(out, value)
 
 
-@kernel
+@lean_kernel
 def put_rate(out: Output, name: Int, part: Int, whole: Int) -> None:
     """Write a fraction as a tag of type `f`; 0 where the whole is 0."""
     put_tag(out, name, np.int64(102))
@@ -107,31 +113,41 @@ def put_rate(out: Output, name: Int, part: Int, whole: Int) -> None:
     put_bytes(out, out.float_bytes, np.int64(0), np.int64(4))
 
 
-@kernel
-def put_shorts(out: Output, name: Int, values: NDArray[np.int32], n: Int) -> None:
-    """Write an array tag of signed 16-bit numbers."""
+@lean_kernel
+def put_shorts(out: Output, name: Int, values: NDArray[np.int32], slot: Int, n: Int) -> None:
+    """Write n numbers of a slot as an array tag of signed 16-bit numbers."""
     put_tag(out, name, np.int64(66))
     put_byte(out, np.int64(115))
     put_word(out, n)
-    at, data = out.state[0], out.data
+    shorts = out.shorts
     for i in range(n):
-        value = np.int64(values[i])
-        data[at + 2 * i], data[at + 2 * i + 1] = value & 255, value >> 8 & 255
-    out.state[0] = at + 2 * n
+        shorts[i] = values[slot, i]
+    put_bytes(out, out.short_bytes, np.int64(0), 2 * n)
 
 
-@kernel
-def put_letters(out: Output, name: Int, values: Bytes, n: Int, table: Bytes) -> None:
-    """Write a text tag of n letters, each value through a table."""
+@lean_kernel
+def put_bases(out: Output, name: Int, codes: Bytes, slot: Int, n: Int) -> None:
+    """Write n base codes of a slot as a text tag of letters."""
     put_tag(out, name, np.int64(90))
     at, data = out.state[0], out.data
     for i in range(n):
-        data[at + i] = table[values[i]]
+        data[at + i] = _LETTER_OF_CODE[codes[slot, i]]
     out.state[0] = at + n
     put_byte(out, np.int64(0))
 
 
-@kernel
+@lean_kernel
+def put_qualities(out: Output, name: Int, quals: Bytes, slot: Int, n: Int) -> None:
+    """Write n qualities of a slot as a text tag, the letter of quality 0 being `!`."""
+    put_tag(out, name, np.int64(90))
+    at, data = out.state[0], out.data
+    for i in range(n):
+        data[at + i] = np.int64(quals[slot, i]) + 33
+    out.state[0] = at + n
+    put_byte(out, np.int64(0))
+
+
+@lean_kernel
 def open_record(out: Output, source: Bytes, who: Identity, flag: Int, strands: Strands, slot: Int) -> None:
     """Begin an unmapped record: name `<prefix>:<molecule>`, flag, bases and qualities of a slot, tags RG and MI."""
     n, n_name = strands.lengths[slot], len(out.prefix) + 2 + who.n_mi
@@ -150,7 +166,9 @@ def open_record(out: Output, source: Bytes, who: Identity, flag: Int, strands: S
     if n & 1:
         out.data[at + (n >> 1)] = np.int64(_NIBBLE_OF_CODE[strands.codes[slot, n - 1]]) << 4
     at += (n + 1) >> 1
-    out.data[at : at + n] = strands.quals[slot, :n]
+    quals = strands.quals
+    for i in range(n):
+        data[at + i] = quals[slot, i]
     out.state[0] = at + n
     put_text(out, np.int64(_RG), out.read_group, np.int64(0), np.int64(len(out.read_group)))
     put_text(out, np.int64(_MI), source, who.mi_at, who.n_mi)
@@ -158,7 +176,7 @@ def open_record(out: Output, source: Bytes, who: Identity, flag: Int, strands: S
         put_text(out, np.int64(_CB), source, who.cb_at, who.n_cb)
 
 
-@kernel
+@lean_kernel
 def close_record(out: Output) -> None:
     """End the open record: write its size."""
     size = out.state[0] - out.state[2] - 4
@@ -167,7 +185,7 @@ def close_record(out: Output) -> None:
     out.state[1] += 1
 
 
-@kernel
+@lean_kernel
 def put_depths(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
     """Write the tags `?D`, `?M`, `?E` of a slot: greatest and least depth, error rate."""
     n = strands.lengths[slot]
@@ -183,23 +201,23 @@ def put_depths(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
     put_rate(out, letter | 69 << 8, errors, depth)
 
 
-@kernel
+@lean_kernel
 def put_per_base(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
     """Write the tags `?d` and `?e` of a slot: depth and errors by position."""
     n = strands.lengths[slot]
-    put_shorts(out, letter | 100 << 8, strands.depths[slot], n)
-    put_shorts(out, letter | 101 << 8, strands.errors[slot], n)
+    put_shorts(out, letter | 100 << 8, strands.depths, slot, n)
+    put_shorts(out, letter | 101 << 8, strands.errors, slot, n)
 
 
-@kernel
+@lean_kernel
 def put_strand_read(out: Output, letter: Int, strands: Strands, slot: Int) -> None:
     """Write the tags `?c` and `?q` of a slot: its bases and its qualities as text."""
     n = strands.lengths[slot]
-    put_letters(out, letter | 99 << 8, strands.codes[slot], n, _LETTER_OF_CODE)
-    put_letters(out, letter | 113 << 8, strands.quals[slot], n, _QUALITY_LETTER)
+    put_bases(out, letter | 99 << 8, strands.codes, slot, n)
+    put_qualities(out, letter | 113 << 8, strands.quals, slot, n)
 
 
-@kernel
+@lean_kernel
 def record_bound(n_bases: Int, n_name: Int, n_tags: Int) -> Int:
     """Return bytes that no consensus record of so many bases, name letters and UMI and barcode letters exceeds."""
-    return 400 + 2 * n_name + n_tags + 20 * n_bases
+    return 440 + 2 * n_name + n_tags + 20 * n_bases

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from ctdna.kernels.consensus import MAX_DEPTH, NO_CALL_QUALITY, N, Strands
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.consensus import MAX_DEPTH, NO_CALL_QUALITY, N, Strands, count_of
+from ctdna.kernels.jit import lean_kernel
 from ctdna.stats.phred import MAX_PHRED, MIN_PHRED
 
 Int = int | np.int64
 BOTH, ONLY_A, ONLY_B, NEITHER = range(4)
 
 
-@kernel
+@lean_kernel
 def combine_base(a: Int, qa: Int, b: Int, qb: Int) -> tuple[Int, Int, Int]:
     """Return the duplex base, its quality, and the base before masking, from two strands' bases and qualities.
 
@@ -30,25 +30,45 @@ def combine_base(a: Int, qa: Int, b: Int, qb: Int) -> tuple[Int, Int, Int]:
     return raw, quality, raw
 
 
-@kernel
+@lean_kernel
 def _has_depth(strands: Strands, slot: Int, n: Int) -> bool:
-    most = np.int64(0)
+    depths = strands.depths
     for i in range(n):
-        most = max(most, np.int64(strands.depths[slot, i]))
-    return bool(most > 0)
+        if depths[slot, i] > 0:
+            return True
+    return False
 
 
-@kernel
+@lean_kernel
 def _copy(strands: Strands, source: Int, target: Int) -> None:
+    codes, quals, depths, errors = strands.codes, strands.quals, strands.depths, strands.errors
     n = strands.lengths[source]
     strands.lengths[target] = n
-    strands.codes[target, :n] = strands.codes[source, :n]
-    strands.quals[target, :n] = strands.quals[source, :n]
-    strands.depths[target, :n] = strands.depths[source, :n]
-    strands.errors[target, :n] = strands.errors[source, :n]
+    for i in range(n):
+        codes[target, i], quals[target, i] = codes[source, i], quals[source, i]
+        depths[target, i], errors[target, i] = depths[source, i], errors[source, i]
 
 
-@kernel
+@lean_kernel
+def _combine_both(strands: Strands, a: Int, b: Int, target: Int) -> None:
+    """Combine slots a and b, cut to one length, position by position."""
+    codes, quals, votes, seen = strands.codes, strands.quals, strands.votes, strands.seen
+    depths, all_errors = strands.depths, strands.errors
+    for i in range(strands.lengths[target]):
+        code, quality, raw = combine_base(
+            np.int64(codes[a, i]), np.int64(quals[a, i]), np.int64(codes[b, i]), np.int64(quals[b, i])
+        )
+        letters = np.int64(seen[a, i] | seen[b, i])
+        errors = np.int64(0)
+        if raw != N and letters & (letters - 1):
+            errors = np.int64(votes[a, i]) + np.int64(votes[b, i])
+            errors -= count_of(strands, a, np.int64(i), raw) + count_of(strands, b, np.int64(i), raw)
+        codes[target, i], quals[target, i] = code, quality
+        depths[target, i] = np.int64(depths[a, i]) + np.int64(depths[b, i])
+        all_errors[target, i] = min(errors, np.int64(MAX_DEPTH))
+
+
+@lean_kernel
 def combine(strands: Strands, a: Int, b: Int, target: Int) -> Int:
     """Combine slots a and b into `target`; return `BOTH`, `ONLY_A`, `ONLY_B` or `NEITHER`: the strands it stands on.
 
@@ -66,18 +86,5 @@ def combine(strands: Strands, a: Int, b: Int, target: Int) -> Int:
         _copy(strands, a if has_a else b, target)
         return ONLY_A if has_a else ONLY_B
     strands.lengths[a], strands.lengths[b], strands.lengths[target] = shorter, shorter, shorter
-    codes, quals, counts = strands.codes, strands.quals, strands.counts
-    depths, all_errors = strands.depths, strands.errors
-    for i in range(shorter):
-        code, quality, raw = combine_base(
-            np.int64(codes[a, i]), np.int64(quals[a, i]), np.int64(codes[b, i]), np.int64(quals[b, i])
-        )
-        errors = np.int64(0)
-        if raw != N:
-            for base in range(4):
-                if base != raw:
-                    errors += np.int64(counts[a, i, base]) + np.int64(counts[b, i, base])
-        codes[target, i], quals[target, i] = code, quality
-        depths[target, i] = np.int64(depths[a, i]) + np.int64(depths[b, i])
-        all_errors[target, i] = min(errors, np.int64(MAX_DEPTH))
+    _combine_both(strands, a, b, target)
     return BOTH

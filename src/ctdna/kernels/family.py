@@ -5,13 +5,22 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.consensus import Strands, VoteLimits, add_read, call_single, call_votes, clear_votes
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.consensus import (
+    Strands,
+    VoteLimits,
+    add_mixed,
+    add_read,
+    call_single,
+    call_votes,
+    clear_votes,
+    find_mixed,
+)
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.majority import Alignments, add_simple, is_plain, majority
 from ctdna.kernels.order_keys import stable_order
 from ctdna.kernels.overlap import correct_pair
-from ctdna.kernels.prepare import ReadTags, mate_overhang, usable_length
-from ctdna.model.columns import RecordFields
+from ctdna.kernels.prepare import mate_overhang, usable_length
+from ctdna.kernels.read_rows import BASES_AT, FLAG, N_BASES, QUALS_AT, Rows, name_hash, same_name
 from ctdna.stats.phred import ConsensusTables
 
 Int = int | np.int64
@@ -49,12 +58,9 @@ class Input(NamedTuple):
     """A batch of records and the tables that read it."""
 
     data: Bytes
-    fields: RecordFields
-    tags: ReadTags
-    n_id: NDArray[np.int32]
-    """Bytes of each record's MI that name the molecule."""
-    codes: Bytes
-    """Base codes of 4-bit bases."""
+    rows: Rows
+    letters: Bytes
+    """`consensus.LETTERS_OF_NIBBLES`."""
     settings: Settings
     tables: ConsensusTables
 
@@ -69,6 +75,8 @@ class Family(NamedTuple):
     """Vote that the read takes part in."""
     length: NDArray[np.int64]
     """Bases that may vote."""
+    past_mate: NDArray[np.int64]
+    """Bases cut off because they lie past the mate's end."""
     mate: NDArray[np.int64]
     """Index of the mate in the family, -1 where it is not there."""
     own: NDArray[np.int64]
@@ -98,7 +106,7 @@ def new_family(n_reads: Int, n_operations: Int, n_longest: Int) -> Family:
     """Return room for a family of so many reads and CIGAR operations, the longest CIGAR of so many."""
     return Family(
         np.zeros(n_reads, np.uint8), np.zeros(n_reads, np.uint8), np.zeros(n_reads, np.uint8),
-        np.zeros(n_reads, np.int64), np.zeros(n_reads, np.int64),
+        np.zeros(n_reads, np.int64), np.zeros(n_reads, np.int64), np.zeros(n_reads, np.int64),
         np.zeros(n_longest, np.int64), np.zeros(n_longest, np.int64), np.zeros(n_operations, np.int64),
     )  # fmt: skip
 
@@ -112,214 +120,239 @@ def new_tally(n_molecules: Int) -> Tally:
     )  # fmt: skip
 
 
-@kernel
-def same_name(data: Bytes, fields: RecordFields, a: Int, b: Int) -> bool:
-    """Return whether two records carry one read name."""
-    n, k = np.int64(fields.n_name[a]), np.int64(0)
-    if n != fields.n_name[b]:
-        return False
-    while k < n and data[fields.name_at[a] + k] == data[fields.name_at[b] + k]:
-        k += 1
-    return bool(k == n)
-
-
-@kernel
-def name_hash(data: Bytes, fields: RecordFields, i: Int) -> Int:
-    """Return a number below 2**31 - 1 that scatters read names evenly."""
-    value = np.int64(1)
-    for k in range(fields.n_name[i]):
-        value = (value * 1103515245 + np.int64(data[fields.name_at[i] + k]) + 12345) % 2147483647
-    return value * 48271 % 2147483647
-
-
-@kernel
-def _are_mates(source: Input, a: Int, b: Int) -> bool:
-    ends = (np.int64(source.fields.flag[a]) ^ np.int64(source.fields.flag[b])) & 192
-    return ends == 192 and same_name(source.data, source.fields, a, b)
+@lean_kernel
+def _are_mates(data: Bytes, rows: Rows, a: Int, b: Int) -> bool:
+    return (rows[a, FLAG] ^ rows[b, FLAG]) & 192 == 192 and same_name(data, rows, a, b)
 
 
 @kernel
 def _match_scattered(source: Input, first: Int, n: Int, family: Family) -> None:
     """Match mates that do not stand side by side, by a hash of their names."""
+    data, rows, mate = source.data, source.rows, family.mate
     loose = np.empty(n, np.int64)
     n_loose = 0
     for k in range(n):
-        if family.mate[k] < 0 and family.status[k] == USED and np.int64(source.fields.flag[first + k]) & 1:
+        if mate[k] < 0 and family.status[k] == USED and rows[first + k, FLAG] & 1:
             loose[n_loose] = k
             n_loose += 1
     keys = np.empty(n_loose, np.int64)
     for j in range(n_loose):
-        keys[j] = name_hash(source.data, source.fields, first + loose[j])
+        keys[j] = name_hash(data, rows, first + loose[j])
     order = stable_order(keys)
     for x in range(n_loose):
         a = loose[order[x]]
         y = x + 1
-        while family.mate[a] < 0 and y < n_loose and keys[order[y]] == keys[order[x]]:
+        while mate[a] < 0 and y < n_loose and keys[order[y]] == keys[order[x]]:
             b = loose[order[y]]
-            if family.mate[b] < 0 and _are_mates(source, first + a, first + b):
-                family.mate[a], family.mate[b] = b, a
+            if mate[b] < 0 and _are_mates(data, rows, first + a, first + b):
+                mate[a], mate[b] = b, a
             y += 1
 
 
-@kernel
+@lean_kernel
 def match_mates(source: Input, first: Int, n: Int, family: Family) -> None:
     """Note for each primary paired read of the family the index of its mate."""
+    data, rows, mate, status = source.data, source.rows, family.mate, family.status
     n_open = 0
     for k in range(n):
-        family.mate[k] = -1
+        mate[k] = -1
     for k in range(n):
-        flag = np.int64(source.fields.flag[first + k])
-        if family.status[k] != USED or flag & 1 == 0 or family.mate[k] >= 0:
+        if status[k] != USED or rows[first + k, FLAG] & 1 == 0 or mate[k] >= 0:
             continue
-        if k + 1 < n and family.status[k + 1] == USED and _are_mates(source, first + k, first + k + 1):
-            family.mate[k], family.mate[k + 1] = k + 1, k
+        if k + 1 < n and status[k + 1] == USED and _are_mates(data, rows, first + k, first + k + 1):
+            mate[k], mate[k + 1] = k + 1, k
         else:
             n_open += 1
     if n_open > 1:
         _match_scattered(source, first, n, family)
 
 
-@kernel
+@lean_kernel
 def correct_overlaps(source: Input, first: Int, n: Int, family: Family, tally: Tally) -> None:
     """Correct in place the bases that both mates of a template cover, for every template of the family."""
+    data, rows, mates, overlap = source.data, source.rows, family.mate, tally.overlap
+    rules = source.settings.overlap_rules
     for k in range(n):
-        mate = family.mate[k]
-        if mate >= 0 and np.int64(source.fields.flag[first + k]) & 64:
-            seen, changed1, changed2 = correct_pair(
-                source.data, source.fields, first + k, first + mate, source.settings.overlap_rules
-            )
-            tally.overlap[0] += 1
-            tally.overlap[1] += seen
-            tally.overlap[2] += changed1
-            tally.overlap[3] += changed2
+        mate = mates[k]
+        if mate >= 0 and rows[first + k, FLAG] & 64:
+            seen, changed1, changed2 = correct_pair(data, rows, first + k, first + mate, rules)
+            overlap[0] += 1
+            overlap[1] += seen
+            overlap[2] += changed1
+            overlap[3] += changed2
 
 
-@kernel
+@lean_kernel
 def count_open(family: Family, n: Int, group: Int) -> Int:
     """Return the reads of a group that may still vote."""
+    groups, status = family.group, family.status
     total = np.int64(0)
     for k in range(n):
-        if family.group[k] == group and family.status[k] == USED:
+        if groups[k] == group and status[k] == USED:
             total += 1
     return total
 
 
-@kernel
+@lean_kernel
 def reject_open(family: Family, n: Int, group: Int, reason: Int) -> None:
     """Give every read of a group that may still vote a reason why not."""
+    groups, status = family.group, family.status
     for k in range(n):
-        if family.group[k] == group and family.status[k] == USED:
-            family.status[k] = reason
+        if groups[k] == group and status[k] == USED:
+            status[k] = reason
 
 
-@kernel
+@lean_kernel
 def measure(source: Input, first: Int, n: Int, family: Family, group: Int, tally: Tally) -> None:
     """Note how many bases of each read of a group may vote; reject those with none."""
+    data, rows, letters = source.data, source.rows, source.letters
     limits = (source.settings.min_input_quality, source.settings.is_trimmed)
+    groups, status, mates, length, past_mate = family.group, family.status, family.mate, family.length, family.past_mate
+    own, other = family.own, family.other
     for k in range(n):
-        if family.group[k] != group or family.status[k] != USED:
+        if groups[k] != group or status[k] != USED:
             continue
-        i = first + k
-        mate = family.mate[k]
-        overhang = mate_overhang(
-            source.data, source.fields, i, first + mate if mate >= 0 else np.int64(-1), source.tags.mc_at[i],
-            family.own, family.other,
-        )  # fmt: skip
+        mate = first + mates[k] if mates[k] >= 0 else np.int64(-1)
+        overhang = mate_overhang(data, rows, first + k, mate, own, other)
         if overhang < 0:
             tally.unknown_mates[0] += 1
             overhang = np.int64(0)
-        family.length[k] = usable_length(source.data, source.fields, i, overhang, limits, source.codes)
-        if family.length[k] == 0:
-            family.status[k] = NO_USABLE_BASE
+        past_mate[k] = overhang
+        length[k] = usable_length(data, rows, first + k, overhang, limits, letters)
+        if length[k] == 0:
+            status[k] = NO_USABLE_BASE
+
+
+@lean_kernel
+def keep_majority(source: Input, first: Int, n: Int, family: Family, group: Int) -> None:
+    """Reject the reads of a group whose alignment is not the most common one."""
+    data, rows, groups, status = source.data, source.rows, family.group, family.status
+    n_open, all_plain = np.int64(0), True
+    for k in range(n):
+        if groups[k] == group and status[k] == USED:
+            n_open += 1
+            all_plain = all_plain and is_plain(data, rows, first + k)
+    if n_open > 1 and not all_plain:
+        _reject_minority(data, rows, first, n, family, group, n_open)
 
 
 @kernel
-def keep_majority(source: Input, first: Int, n: Int, family: Family, group: Int) -> None:
-    """Reject the reads of a group whose alignment is not the most common one."""
-    n_open, all_plain = np.int64(0), True
-    for k in range(n):
-        if family.group[k] == group and family.status[k] == USED:
-            n_open += 1
-            all_plain = all_plain and is_plain(source.data, source.fields, first + k)
-    if n_open < 2 or all_plain:
-        return
+def _reject_minority(data: Bytes, rows: Rows, first: Int, n: Int, family: Family, group: Int, n_open: Int) -> None:
+    groups, status, length = family.group, family.status, family.length
     chosen = np.empty(n_open, np.int64)
     lengths = np.empty(n_open, np.int64)
     alignments = Alignments(family.operations, np.zeros(n_open + 1, np.int64))
     j = 0
     for k in range(n):
-        if family.group[k] == group and family.status[k] == USED:
-            chosen[j], lengths[j] = k, family.length[k]
-            add_simple(source.data, source.fields, first + k, family.length[k], alignments, np.int64(j))
+        if groups[k] == group and status[k] == USED:
+            chosen[j], lengths[j] = k, length[k]
+            add_simple(data, rows, first + k, length[k], alignments, np.int64(j))
             j += 1
     kept = majority(alignments, lengths)
     for j in range(n_open):
         if not kept[j]:
-            family.status[chosen[j]] = MINORITY_ALIGNMENT
+            status[chosen[j]] = MINORITY_ALIGNMENT
 
 
-@kernel
+@lean_kernel
+def count_voting(family: Family, n: Int, slot: Int) -> Int:
+    """Return the reads that vote in a slot."""
+    slots, status = family.slot, family.status
+    total = np.int64(0)
+    for k in range(n):
+        if slots[k] == slot and status[k] == USED:
+            total += 1
+    return total
+
+
+@lean_kernel
 def cap_reads(source: Input, first: Int, n: Int, family: Family, slot: Int) -> None:
     """Reject the reads of a slot beyond the limit: those whose names hash highest, so that mates go together."""
-    chosen = np.empty(n, np.int64)
-    n_open = 0
-    for k in range(n):
-        if family.slot[k] == slot and family.status[k] == USED:
-            chosen[n_open] = k
-            n_open += 1
-    if source.settings.max_reads == 0 or n_open <= source.settings.max_reads:
-        return
-    keys = np.empty(n_open, np.int64)
-    for j in range(n_open):
-        keys[j] = name_hash(source.data, source.fields, first + chosen[j])
-    order = stable_order(keys)
-    for rank in range(source.settings.max_reads, n_open):
-        family.status[chosen[order[rank]]] = OVER_MAX_READS
+    most = source.settings.max_reads
+    if most > 0:
+        n_open = count_voting(family, n, slot)
+        if n_open > most:
+            _reject_surplus(source.data, source.rows, first, n, family, slot, n_open, most)
 
 
 @kernel
-def _consensus_length(family: Family, n: Int, slot: Int, n_votes: Int, min_reads: Int) -> Int:
-    """Return the length that `min_reads` of the voting reads reach."""
-    longest = np.int64(0)
+def _reject_surplus(
+    data: Bytes, rows: Rows, first: Int, n: Int, family: Family, slot: Int, n_open: Int, most: Int
+) -> None:
+    slots, status = family.slot, family.status
+    chosen, keys = np.empty(n_open, np.int64), np.empty(n_open, np.int64)
+    j = 0
     for k in range(n):
-        if family.slot[k] == slot and family.status[k] == USED:
-            longest = max(longest, family.length[k])
-    if min_reads <= 1:
-        return longest
+        if slots[k] == slot and status[k] == USED:
+            chosen[j], keys[j] = k, name_hash(data, rows, first + k)
+            j += 1
+    order = stable_order(keys)
+    for rank in range(most, n_open):
+        status[chosen[order[rank]]] = OVER_MAX_READS
+
+
+@kernel
+def _length_reached(family: Family, n: Int, slot: Int, n_votes: Int, min_reads: Int) -> Int:
+    """Return the length that `min_reads` of the `n_votes` voting reads reach."""
+    slots, status, length = family.slot, family.status, family.length
     lengths = np.empty(n_votes, np.int64)
     j = 0
     for k in range(n):
-        if family.slot[k] == slot and family.status[k] == USED:
-            lengths[j] = family.length[k]
+        if slots[k] == slot and status[k] == USED:
+            lengths[j] = length[k]
             j += 1
     return np.int64(lengths[stable_order(lengths)[n_votes - min_reads]])
 
 
-@kernel
+@lean_kernel
+def _longest(family: Family, n: Int, slot: Int) -> Int:
+    slots, status, length = family.slot, family.status, family.length
+    longest = np.int64(0)
+    for k in range(n):
+        if slots[k] == slot and status[k] == USED:
+            longest = max(longest, length[k])
+    return longest
+
+
+@lean_kernel
+def _place(rows: Rows, i: Int, n_used: Int) -> tuple[Int, Int, Int, Int, Int]:
+    """Return what a vote needs of read i: see `consensus.add_read`."""
+    return rows[i, BASES_AT], rows[i, QUALS_AT], rows[i, N_BASES], n_used, rows[i, FLAG] & 16
+
+
+@lean_kernel
+def _vote_all(
+    source: Input, first: Int, n: Int, family: Family, strands: Strands, slot: Int, limits: VoteLimits
+) -> None:
+    """Call a slot from the two or more reads that vote in it; its length is set."""
+    data, rows, letters, tables, least = source.data, source.rows, source.letters, source.tables, limits.min_input_quality
+    slots, status, length = family.slot, family.status, family.length
+    for k in range(n):
+        if slots[k] == slot and status[k] == USED:
+            add_read(strands, slot, data, _place(rows, first + k, length[k]), letters, tables, least)
+    n_mixed = find_mixed(strands, slot)
+    if n_mixed > 0:
+        for k in range(n):
+            if slots[k] == slot and status[k] == USED:
+                add_mixed(strands, slot, n_mixed, data, _place(rows, first + k, length[k]), letters, tables, least)
+    call_votes(strands, slot, limits, tables)
+
+
+@lean_kernel
 def vote(source: Input, first: Int, n: Int, family: Family, strands: Strands, slot: Int, limits: VoteLimits) -> Int:
     """Call a slot from the reads that vote in it; return their number. Without reads the slot's length is 0."""
-    n_votes = np.int64(0)
-    for k in range(n):
-        if family.slot[k] == slot and family.status[k] == USED:
-            n_votes += 1
+    slots, status, least = family.slot, family.status, limits.min_reads
+    n_votes = count_voting(family, n, slot)
     strands.lengths[slot] = 0
-    if n_votes == 0:
-        return n_votes
-    if n_votes > 1:
-        clear_votes(strands, slot, _consensus_length(family, n, slot, n_votes, limits.min_reads))
-    for k in range(n):
-        if family.slot[k] != slot or family.status[k] != USED:
-            continue
-        i = first + k
-        is_reverse = np.int64(source.fields.flag[i]) & 16
-        place = (
-            source.fields.bases_at[i], source.fields.quals_at[i], np.int64(source.fields.n_bases[i]),
-            family.length[k], is_reverse,
-        )  # fmt: skip
-        if n_votes == 1:
-            call_single(strands, slot, source.data, place, source.codes, source.tables, limits)
-        else:
-            add_read(strands, slot, source.data, place, source.codes, source.tables, limits.min_input_quality)
-    if n_votes > 1:
-        call_votes(strands, slot, limits, source.tables)
+    if n_votes == 1:
+        k = np.int64(0)
+        while slots[k] != slot or status[k] != USED:
+            k += 1
+        place = _place(source.rows, first + k, family.length[k])
+        call_single(strands, slot, source.data, place, source.letters, source.tables, limits)
+    elif n_votes > 1:
+        is_any = least <= 1
+        size = _longest(family, n, slot) if is_any else _length_reached(family, n, slot, n_votes, least)
+        clear_votes(strands, slot, size)
+        _vote_all(source, first, n, family, strands, slot, limits)
     return n_votes

@@ -70,24 +70,33 @@ def sources_digest(path: Path) -> str:
     return digest.hexdigest()[:20]
 
 
-def _compile(function: F, parallel: bool) -> F:
+def _compile(function: F, **options: bool) -> F:
     source = Path(function.__code__.co_filename).resolve()
     settings: Any = config
     if settings.DISABLE_JIT or _PACKAGE not in source.parents:
-        return cast(F, numba.njit(nogil=True, parallel=parallel)(function))
+        return cast(F, numba.njit(nogil=True, **options)(function))
     before = settings.CACHE_DIR
     settings.CACHE_DIR = str(cache_root() / "kernels" / sources_digest(source))
     try:
-        return cast(F, numba.njit(nogil=True, parallel=parallel, cache=True)(function))
+        return cast(F, numba.njit(nogil=True, cache=True, **options)(function))
     finally:
         settings.CACHE_DIR = before
 
 
 def kernel(function: F) -> F:
     """Return the function compiled on first call, cached on disk, running without the interpreter lock."""
-    return _compile(function, parallel=False)
+    return _compile(function, _nrt=True)
+
+
+def lean_kernel(function: F) -> F:
+    """Return the function compiled as `kernel` does, but without counts of references to its arrays.
+
+    It may make no array, nor call what returns one: it fills those it is given. Others may call it, and it may call any
+    kernel that returns numbers. An inner kernel that is handed a dozen arrays spends most of its time on counts otherwise.
+    """
+    return _compile(function, _nrt=False)
 
 
 def parallel_kernel(function: F) -> F:
     """Return the function compiled with `prange` in threads; iteration i may write slot i only."""
-    return _compile(function, parallel=True)
+    return _compile(function, _nrt=True, parallel=True)

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.cigar import consumes_query
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.order_keys import stable_order
+from ctdna.kernels.read_rows import CIGAR_AT, FLAG, N_BASES, N_CIGAR, Rows
 from ctdna.kernels.record import u32
-from ctdna.model.columns import RecordFields
 
 Int = int | np.int64
 Bytes = NDArray[np.uint8]
@@ -22,31 +22,31 @@ class Alignments(NamedTuple):
     offsets: NDArray[np.int64]
 
 
-@kernel
-def is_plain(data: Bytes, fields: RecordFields, i: Int) -> bool:
+@lean_kernel
+def is_plain(data: Bytes, rows: Rows, i: Int) -> bool:
     """Return whether record i aligns without indel, skip or hard clip, so that only its length can differ."""
-    for k in range(fields.n_cigar[i]):
-        code = u32(data, fields.cigar_at[i] + 4 * k) & 15
+    at = rows[i, CIGAR_AT]
+    for k in range(rows[i, N_CIGAR]):
+        code = u32(data, at + 4 * k) & 15
         if code != 0 and code != 4 and code != 7 and code != 8:
             return False
     return True
 
 
-@kernel
-def add_simple(data: Bytes, fields: RecordFields, i: Int, n_used: Int, out: Alignments, slot: Int) -> None:
+@lean_kernel
+def add_simple(data: Bytes, rows: Rows, i: Int, n_used: Int, out: Alignments, slot: Int) -> None:
     """Write record i's CIGAR, in sequencing direction, cut to its first `n_used` bases, as item `slot`.
 
     S, H, = and X count as M; equal neighbours are joined. A read used in full keeps its last operations also where
     they hold no bases.
     """
-    n_ops = np.int64(fields.n_cigar[i])
-    is_reverse = np.int64(fields.flag[i]) & 16
-    is_whole = n_used == np.int64(fields.n_bases[i])
+    n_ops, is_reverse = rows[i, N_CIGAR], rows[i, FLAG] & 16
+    is_whole = n_used == rows[i, N_BASES]
     left, at = np.int64(n_used), out.offsets[slot]
     for j in range(n_ops):
         if left == 0 and not is_whole:
             break
-        packed = u32(data, fields.cigar_at[i] + 4 * (n_ops - 1 - j if is_reverse else np.int64(j)))
+        packed = u32(data, rows[i, CIGAR_AT] + 4 * (n_ops - 1 - j if is_reverse else np.int64(j)))
         code, size = packed & 15, packed >> 4
         if consumes_query(code):
             size = min(size, left)
@@ -63,7 +63,7 @@ def add_simple(data: Bytes, fields: RecordFields, i: Int, n_used: Int, out: Alig
     out.offsets[slot + 1] = at
 
 
-@kernel
+@lean_kernel
 def is_prefix(alignments: Alignments, a: Int, b: Int) -> bool:
     """Return whether item a equals the beginning of item b; its last operation may be shorter."""
     operations, a0, b0 = alignments.operations, alignments.offsets[a], alignments.offsets[b]
@@ -77,7 +77,7 @@ def is_prefix(alignments: Alignments, a: Int, b: Int) -> bool:
     return True
 
 
-@kernel
+@lean_kernel
 def precedes(alignments: Alignments, a: Int, b: Int) -> bool:
     """Return whether item a is the smaller: operation by operation the length, then M before I before D."""
     operations, a0, b0 = alignments.operations, alignments.offsets[a], alignments.offsets[b]

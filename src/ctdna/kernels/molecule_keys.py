@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
-from ctdna.kernels.prepare import ReadTags
+from ctdna.kernels.jit import kernel, lean_kernel
+from ctdna.kernels.read_rows import MI_AT, N_ID, N_MI, Rows
 
 Bytes = NDArray[np.uint8]
 Int = int | np.int64
@@ -13,42 +13,41 @@ MAX_NUMBER = 1 << 34
 
 
 @kernel
-def find_molecules(data: Bytes, tags: ReadTags, is_duplex: Int) -> tuple[NDArray[np.int64], NDArray[np.int32], Int]:
-    """Return where runs of one molecule start (and n at the end), the bytes of MI that name it, and a bad record.
+def find_molecules(data: Bytes, rows: Rows, is_duplex: Int) -> tuple[NDArray[np.int64], Int]:
+    """Return where runs of one molecule start (and n at the end), and a bad read; set the rows' `N_ID`.
 
-    The molecule is the MI tag, for duplex without the strand `/A` or `/B` at its end. The bad record is the first
+    The molecule is the MI tag, for duplex without the strand `/A` or `/B` at its end. The bad read is the first
     without it, -1 where there is none.
     """
-    n = len(tags.mi_at)
-    n_id = np.zeros(n, np.int32)
+    n = len(rows)
     starts = np.empty(n + 1, np.int64)
     n_runs, bad = 0, np.int64(-1)
     for i in range(n):
-        at, size = tags.mi_at[i], np.int64(tags.n_mi[i])
+        at, size = rows[i, MI_AT], rows[i, N_MI]
         if is_duplex:
             is_strand = size > 2 and data[at + size - 2] == 47 and 65 <= data[at + size - 1] <= 66
             size = size - 2 if is_strand else np.int64(0)
         if size == 0 and bad < 0:
             bad = np.int64(i)
-        n_id[i] = size
-        is_same = i > 0 and n_id[i] == n_id[i - 1]
+        rows[i, N_ID] = size
+        is_same = i > 0 and size == rows[i - 1, N_ID]
         k = np.int64(0)
         while is_same and k < size:
-            is_same = data[at + k] == data[tags.mi_at[i - 1] + k]
+            is_same = data[at + k] == data[rows[i - 1, MI_AT] + k]
             k += 1
         if not is_same:
             starts[n_runs] = i
             n_runs += 1
     starts[n_runs] = n
-    return starts[: n_runs + 1].copy(), n_id, bad
+    return starts[: n_runs + 1].copy(), bad
 
 
 @kernel
-def molecule_numbers(data: Bytes, at: NDArray[np.int64], n: NDArray[np.int32]) -> NDArray[np.int64]:
+def molecule_numbers(data: Bytes, at: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the number that each name writes in decimal digits, without leading zeros; -1 where it is none."""
     out = np.empty(len(at), np.int64)
     for i in range(len(at)):
-        size = np.int64(n[i])
+        size = n[i]
         value = np.int64(0)
         if size == 0 or size > 11 or (size > 1 and data[at[i]] == 48):
             value = np.int64(-1)
@@ -62,7 +61,7 @@ def molecule_numbers(data: Bytes, at: NDArray[np.int64], n: NDArray[np.int32]) -
     return out
 
 
-@kernel
+@lean_kernel
 def mark_seen(bits: Bytes, numbers: NDArray[np.int64]) -> int:
     """Set the bit of each number that is not negative; return the index of the first that was set, -1 where none."""
     for i in range(len(numbers)):
@@ -79,5 +78,5 @@ def mark_seen(bits: Bytes, numbers: NDArray[np.int64]) -> int:
 def warm() -> None:
     """Compile every kernel of this module."""
     digits = np.frombuffer(b"12", dtype=np.uint8).copy()
-    numbers = molecule_numbers(digits, np.zeros(1, dtype=np.int64), np.full(1, 2, dtype=np.int32))
+    numbers = molecule_numbers(digits, np.zeros(1, dtype=np.int64), np.full(1, 2, dtype=np.int64))
     mark_seen(np.zeros(8, dtype=np.uint8), numbers)

@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.cigar import consumes_query, consumes_reference
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import lean_kernel
+from ctdna.kernels.read_rows import BASES_AT, CIGAR_AT, FLAG, N_BASES, N_CIGAR, POS0, QUALS_AT, REF, Rows
 from ctdna.kernels.record import u32
-from ctdna.model.columns import RecordFields
 
 Int = int | np.int64
 Bytes = NDArray[np.uint8]
@@ -17,13 +17,13 @@ BETTER, MASK_BOTH, MASK_LOWER = 0, 1, 2
 _MAX, _MIN, _NIBBLE_N = 93, 2, 15
 
 
-@kernel
+@lean_kernel
 def _nibble(data: Bytes, at: Int, k: Int) -> Int:
     pair = np.int64(data[at + (k >> 1)])
     return pair & 15 if k & 1 else pair >> 4
 
 
-@kernel
+@lean_kernel
 def _set(data: Bytes, bases_at: Int, quals_at: Int, k: Int, value: tuple[Int, Int]) -> None:
     nibble, quality = value
     pair = np.int64(data[bases_at + (k >> 1)])
@@ -31,7 +31,7 @@ def _set(data: Bytes, bases_at: Int, quals_at: Int, k: Int, value: tuple[Int, In
     data[quals_at + k] = quality
 
 
-@kernel
+@lean_kernel
 def _agreed(q1: Int, q2: Int, agreement: Int) -> tuple[Int, Int]:
     if agreement == PASS:
         return q1, q2
@@ -39,7 +39,7 @@ def _agreed(q1: Int, q2: Int, agreement: Int) -> tuple[Int, Int]:
     return joint, joint
 
 
-@kernel
+@lean_kernel
 def _settle(base1: Int, q1: Int, base2: Int, q2: Int, disagreement: Int) -> tuple[Int, Int, Int, Int]:
     n, low = np.int64(_NIBBLE_N), np.int64(_MIN)
     if q1 == q2 or disagreement == MASK_BOTH:
@@ -50,53 +50,71 @@ def _settle(base1: Int, q1: Int, base2: Int, q2: Int, disagreement: Int) -> tupl
     return base, quality, base, quality
 
 
-@kernel
-def _correct_base(data: Bytes, fields: RecordFields, r1: Int, k1: Int, r2: Int, k2: Int, rules: Int) -> Int:
-    """Correct one base; return 1 where compared, plus 2 and 4 where R1 or R2 got another base."""
-    base1, base2 = _nibble(data, fields.bases_at[r1], k1), _nibble(data, fields.bases_at[r2], k2)
+@lean_kernel
+def _correct_base(data: Bytes, at1: tuple[Int, Int], k1: Int, at2: tuple[Int, Int], k2: Int, rules: Int) -> Int:
+    """Correct one base; return 1 where compared, plus 2 and 4 where R1 or R2 got another base.
+
+    `at1` and `at2` are the places of bases and qualities, `k1` and `k2` the bases' indices.
+    """
+    base1, base2 = _nibble(data, at1[0], k1), _nibble(data, at2[0], k2)
     if base1 == _NIBBLE_N or base2 == _NIBBLE_N:
         return np.int64(0)
-    q1, q2 = np.int64(data[fields.quals_at[r1] + k1]), np.int64(data[fields.quals_at[r2] + k2])
+    q1, q2 = np.int64(data[at1[1] + k1]), np.int64(data[at2[1] + k2])
     if base1 == base2:
-        new1, new2 = base1, base2
-        new_q1, new_q2 = _agreed(q1, q2, rules & 3)
-    else:
-        new1, new_q1, new2, new_q2 = _settle(base1, q1, base2, q2, rules >> 2)
-    _set(data, fields.bases_at[r1], fields.quals_at[r1], k1, (new1, new_q1))
-    _set(data, fields.bases_at[r2], fields.quals_at[r2], k2, (new2, new_q2))
+        data[at1[1] + k1], data[at2[1] + k2] = _agreed(q1, q2, rules & 3)
+        return np.int64(1)
+    new1, new_q1, new2, new_q2 = _settle(base1, q1, base2, q2, rules >> 2)
+    _set(data, at1[0], at1[1], k1, (new1, new_q1))
+    _set(data, at2[0], at2[1], k2, (new2, new_q2))
     changed1 = 2 if new1 != base1 and new1 != _NIBBLE_N else 0
     changed2 = 4 if new2 != base2 and new2 != _NIBBLE_N else 0
     return np.int64(1 + changed1 + changed2)
 
 
-@kernel
-def correct_pair(data: Bytes, fields: RecordFields, r1: Int, r2: Int, rules: Int) -> tuple[Int, Int, Int]:
-    """Correct in place the bases of records r1 and r2 at reference positions that both align (M, =, X).
+@lean_kernel
+def _correct_run(
+    data: Bytes, at1: tuple[Int, Int], k1: Int, at2: tuple[Int, Int], k2: Int, n: Int, rules: Int
+) -> tuple[Int, Int, Int]:
+    """Correct n bases from k1 and k2 on; return bases compared, changed in R1 and changed in R2."""
+    compared, changed1, changed2 = np.int64(0), np.int64(0), np.int64(0)
+    bases1, quals1, bases2, quals2 = at1[0], at1[1] + k1, at2[0], at2[1] + k2
+    for j in range(n):
+        base1, base2 = _nibble(data, bases1, k1 + j), _nibble(data, bases2, k2 + j)
+        if base1 == base2 and base1 != _NIBBLE_N and rules & 3 == ADD:
+            quality = min(np.int64(data[quals1 + j]) + np.int64(data[quals2 + j]), np.int64(_MAX))
+            data[quals1 + j], data[quals2 + j] = quality, quality
+            compared += 1
+            continue
+        outcome = _correct_base(data, at1, k1 + j, at2, k2 + j, rules)
+        compared, changed1, changed2 = compared + (outcome & 1), changed1 + (outcome >> 1 & 1), changed2 + (outcome >> 2)
+    return compared, changed1, changed2
+
+
+@lean_kernel
+def correct_pair(data: Bytes, rows: Rows, r1: Int, r2: Int, rules: Int) -> tuple[Int, Int, Int]:
+    """Correct in place the bases of reads r1 and r2 at reference positions that both align (M, =, X).
 
     `rules` is agreement | disagreement << 2. Returns positions compared (neither N) and bases of r1 and of r2
     changed to another base. Nothing happens unless both are mapped to the same contig and have qualities.
     """
     compared, changed1, changed2 = np.int64(0), np.int64(0), np.int64(0)
-    is_mapped = (np.int64(fields.flag[r1]) | np.int64(fields.flag[r2])) & 4 == 0
-    has_bases = fields.n_bases[r1] > 0 and fields.n_bases[r2] > 0
-    if not is_mapped or not has_bases or fields.ref_id[r1] != fields.ref_id[r2]:
+    is_mapped = (rows[r1, FLAG] | rows[r2, FLAG]) & 4 == 0
+    has_bases = rows[r1, N_BASES] > 0 and rows[r2, N_BASES] > 0
+    if not is_mapped or not has_bases or rows[r1, REF] != rows[r2, REF]:
         return compared, changed1, changed2
+    at1, at2 = (rows[r1, BASES_AT], rows[r1, QUALS_AT]), (rows[r2, BASES_AT], rows[r2, QUALS_AT])
     i1, i2 = np.int64(0), np.int64(0)
-    pos1, pos2 = np.int64(fields.pos0[r1]), np.int64(fields.pos0[r2])
+    pos1, pos2 = rows[r1, POS0], rows[r2, POS0]
     k1, k2 = np.int64(0), np.int64(0)
-    while i1 < fields.n_cigar[r1] and i2 < fields.n_cigar[r2]:
-        op1, op2 = u32(data, fields.cigar_at[r1] + 4 * i1), u32(data, fields.cigar_at[r2] + 4 * i2)
+    while i1 < rows[r1, N_CIGAR] and i2 < rows[r2, N_CIGAR]:
+        op1, op2 = u32(data, rows[r1, CIGAR_AT] + 4 * i1), u32(data, rows[r2, CIGAR_AT] + 4 * i2)
         code1, size1, code2, size2 = op1 & 15, op1 >> 4, op2 & 15, op2 >> 4
         end1 = pos1 + size1 if consumes_reference(code1) else pos1
         end2 = pos2 + size2 if consumes_reference(code2) else pos2
-        if end1 > pos1 and end2 > pos2 and consumes_query(code1) and consumes_query(code2):
-            for pos in range(max(pos1, pos2), min(end1, end2)):
-                outcome = _correct_base(data, fields, r1, k1 + pos - pos1, r2, k2 + pos - pos2, rules)
-                compared, changed1, changed2 = (
-                    compared + (outcome & 1),
-                    changed1 + (outcome >> 1 & 1),
-                    changed2 + (outcome >> 2),
-                )
+        low, high = max(pos1, pos2), min(end1, end2)
+        if low < high and consumes_query(code1) and consumes_query(code2):
+            n, c1, c2 = _correct_run(data, at1, k1 + low - pos1, at2, k2 + low - pos2, high - low, rules)
+            compared, changed1, changed2 = compared + n, changed1 + c1, changed2 + c2
         if end1 <= end2:
             k1, pos1, i1 = k1 + (size1 if consumes_query(code1) else 0), end1, i1 + 1
         else:

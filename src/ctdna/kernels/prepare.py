@@ -3,15 +3,26 @@
 Lengths count bases in sequencing direction: the first base sequenced is base 0.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.cigar import consumes_query, consumes_reference
-from ctdna.kernels.jit import kernel
-from ctdna.kernels.record import tag_end, u16, u32
-from ctdna.model.columns import RecordFields
+from ctdna.kernels.jit import lean_kernel
+from ctdna.kernels.read_rows import (
+    BASES_AT,
+    CIGAR_AT,
+    FLAG,
+    MATE_POS0,
+    MATE_REF,
+    MC_AT,
+    N_BASES,
+    N_CIGAR,
+    POS0,
+    QUALS_AT,
+    REF,
+    Rows,
+)
+from ctdna.kernels.record import u32
 
 Int = int | np.int64
 Bytes = NDArray[np.uint8]
@@ -19,45 +30,7 @@ Operations = NDArray[np.int64]
 _CIGAR_LETTERS = np.frombuffer(b"MIDNSHP=X", dtype=np.uint8).astype(np.int64)
 
 
-class ReadTags(NamedTuple):
-    """Where the tags that a consensus needs stand in n records; -1 and 0 bytes where absent."""
-
-    mi_at: NDArray[np.int64]
-    n_mi: NDArray[np.int32]
-    rx_at: NDArray[np.int64]
-    n_rx: NDArray[np.int32]
-    cb_at: NDArray[np.int64]
-    n_cb: NDArray[np.int32]
-    mc_at: NDArray[np.int64]
-
-
-@kernel
-def find_read_tags(data: Bytes, fields: RecordFields) -> ReadTags:
-    """Return the places of the text tags MI, RX, CB and MC of sound records, in one walk."""
-    n = len(fields.flag)
-    out = ReadTags(
-        np.full(n, -1, np.int64), np.zeros(n, np.int32), np.full(n, -1, np.int64), np.zeros(n, np.int32),
-        np.full(n, -1, np.int64), np.zeros(n, np.int32), np.full(n, -1, np.int64),
-    )  # fmt: skip
-    for i in range(n):
-        at = fields.tags_at[i]
-        while at < fields.tags_end[i]:
-            end = tag_end(data, at, fields.tags_end[i])
-            if data[at + 2] == 90:
-                name = u16(data, at)
-                if name == 18765:
-                    out.mi_at[i], out.n_mi[i] = at + 3, end - at - 4
-                elif name == 22610:
-                    out.rx_at[i], out.n_rx[i] = at + 3, end - at - 4
-                elif name == 16963:
-                    out.cb_at[i], out.n_cb[i] = at + 3, end - at - 4
-                elif name == 17229:
-                    out.mc_at[i] = at + 3
-            at = end
-    return out
-
-
-@kernel
+@lean_kernel
 def load_operations(data: Bytes, at: Int, n: Int, out: Operations) -> Int:
     """Copy n packed CIGAR operations to `out` and return n."""
     for k in range(n):
@@ -65,7 +38,7 @@ def load_operations(data: Bytes, at: Int, n: Int, out: Operations) -> Int:
     return np.int64(n)
 
 
-@kernel
+@lean_kernel
 def parse_operations(data: Bytes, at: Int, out: Operations) -> Int:
     """Write the operations of a CIGAR in NUL-ended text to `out`; return their number, -1 where it is no CIGAR."""
     n, size, k = np.int64(0), np.int64(-1), np.int64(at)
@@ -86,7 +59,7 @@ def parse_operations(data: Bytes, at: Int, out: Operations) -> Int:
     return n if size < 0 else np.int64(-1)
 
 
-@kernel
+@lean_kernel
 def span(operations: Operations, n: Int) -> Int:
     """Return the reference bases that n operations cover."""
     total = np.int64(0)
@@ -96,7 +69,7 @@ def span(operations: Operations, n: Int) -> Int:
     return total
 
 
-@kernel
+@lean_kernel
 def query_bases(operations: Operations, n: Int) -> Int:
     """Return the read bases that n operations hold."""
     total = np.int64(0)
@@ -106,7 +79,7 @@ def query_bases(operations: Operations, n: Int) -> Int:
     return total
 
 
-@kernel
+@lean_kernel
 def bases_after(operations: Operations, n: Int, start0: Int, pos0: Int) -> Int:
     """Return the read bases to the right of a reference position inside the alignment.
 
@@ -129,7 +102,7 @@ def bases_after(operations: Operations, n: Int, start0: Int, pos0: Int) -> Int:
     return query_bases(operations, n) - kept
 
 
-@kernel
+@lean_kernel
 def bases_before(operations: Operations, n: Int, start0: Int, pos0: Int) -> Int:
     """Return the read bases to the left of a reference position inside the alignment."""
     kept, reference = np.int64(0), np.int64(start0)
@@ -147,7 +120,7 @@ def bases_before(operations: Operations, n: Int, start0: Int, pos0: Int) -> Int:
     return kept
 
 
-@kernel
+@lean_kernel
 def soft_clip(operations: Operations, n: Int, is_trailing: Int) -> Int:
     """Return the bases soft-clipped at the leading or trailing end."""
     total = np.int64(0)
@@ -160,7 +133,7 @@ def soft_clip(operations: Operations, n: Int, is_trailing: Int) -> Int:
     return total
 
 
-@kernel
+@lean_kernel
 def past_mate(own: Operations, n_own: Int, start0: Int, mate: Operations, n_mate: Int, mate0: Int, reverse: Int) -> Int:
     """Return the bases at a read's 3' end that lie past its mate, for two mates that face each other.
 
@@ -184,7 +157,7 @@ def past_mate(own: Operations, n_own: Int, start0: Int, mate: Operations, n_mate
     return max(np.int64(0), bases_after(own, n_own, start0, last0) - bases_after(mate, n_mate, mate0, last0))
 
 
-@kernel
+@lean_kernel
 def is_facing(flag: Int, start0: Int, end0: Int, mate0: Int, mate_end0: Int) -> bool:
     """Return whether a mapped read and its mapped mate on the same contig face each other (FR)."""
     if (flag & 16 != 0) == (flag & 32 != 0):
@@ -192,35 +165,55 @@ def is_facing(flag: Int, start0: Int, end0: Int, mate0: Int, mate_end0: Int) -> 
     return bool(mate0 <= end0 if flag & 16 else start0 <= mate_end0)
 
 
-@kernel
-def mate_overhang(
-    data: Bytes, fields: RecordFields, i: Int, mate: Int, mc_at: Int, own: Operations, other: Operations
-) -> Int:
-    """Return the bases at record i's 3' end past its mate; 0 unless both are mapped and face each other.
+@lean_kernel
+def _is_one_match(data: Bytes, rows: Rows, i: Int) -> bool:
+    """Return whether read i aligns as a whole, without clip or indel."""
+    if rows[i, N_CIGAR] != 1:
+        return False
+    code = u32(data, rows[i, CIGAR_AT]) & 15
+    return bool(code == 0 or code == 7 or code == 8)
 
-    The mate's CIGAR is that of record `mate`, or where that is negative the one in the MC tag. Returns -1 where a
+
+@lean_kernel
+def _plain_overhang(rows: Rows, i: Int, mate: Int) -> Int:
+    """Return `mate_overhang` for two mates that both align as a whole."""
+    start0, mate0 = rows[i, POS0], rows[i, MATE_POS0]
+    end0, mate_end0 = start0 + rows[i, N_BASES] - 1, mate0 + rows[mate, N_BASES] - 1
+    if not is_facing(rows[i, FLAG], start0, end0, mate0, mate_end0) or end0 < mate0 or mate_end0 < start0:
+        return np.int64(0)
+    return max(np.int64(0), mate0 - start0 if rows[i, FLAG] & 16 else end0 - mate_end0)
+
+
+@lean_kernel
+def mate_overhang(data: Bytes, rows: Rows, i: Int, mate: Int, own: Operations, other: Operations) -> Int:
+    """Return the bases at read i's 3' end past its mate; 0 unless both are mapped and face each other.
+
+    The mate's CIGAR is that of read `mate`, or where that is negative the one in the MC tag. Returns -1 where a
     mapped mate's CIGAR is not known.
     """
-    flag = np.int64(fields.flag[i])
-    if flag & 1 == 0 or flag & 12 != 0 or fields.ref_id[i] != fields.mate_ref_id[i] or fields.ref_id[i] < 0:
+    flag = rows[i, FLAG]
+    if flag & 1 == 0 or flag & 12 != 0 or rows[i, REF] != rows[i, MATE_REF] or rows[i, REF] < 0:
         return np.int64(0)
     if mate >= 0:
-        n_other = load_operations(data, fields.cigar_at[mate], np.int64(fields.n_cigar[mate]), other)
-    elif mc_at >= 0:
-        n_other = parse_operations(data, mc_at, other)
+        has_bases = rows[i, N_BASES] > 0 and rows[mate, N_BASES] > 0
+        if has_bases and _is_one_match(data, rows, i) and _is_one_match(data, rows, mate):
+            return _plain_overhang(rows, i, mate)
+        n_other = load_operations(data, rows[mate, CIGAR_AT], rows[mate, N_CIGAR], other)
+    elif rows[i, MC_AT] >= 0:
+        n_other = parse_operations(data, rows[i, MC_AT], other)
     else:
         n_other = np.int64(-1)
     if n_other < 0:
         return np.int64(-1)
-    n_own = load_operations(data, fields.cigar_at[i], np.int64(fields.n_cigar[i]), own)
-    start0, mate0 = np.int64(fields.pos0[i]), np.int64(fields.mate_pos0[i])
+    n_own = load_operations(data, rows[i, CIGAR_AT], rows[i, N_CIGAR], own)
+    start0, mate0 = rows[i, POS0], rows[i, MATE_POS0]
     end0, mate_end0 = start0 + span(own, n_own) - 1, mate0 + span(other, n_other) - 1
     if not is_facing(flag, start0, end0, mate0, mate_end0):
         return np.int64(0)
     return past_mate(own, n_own, start0, other, n_other, mate0, flag & 16)
 
 
-@kernel
+@lean_kernel
 def trim_point(data: Bytes, quals_at: Int, n: Int, is_reverse: Int, limit: Int) -> Int:
     """Return the bases left after trimming the 3' end where its qualities fall short of the limit on balance.
 
@@ -236,25 +229,23 @@ def trim_point(data: Bytes, quals_at: Int, n: Int, is_reverse: Int, limit: Int) 
     return point
 
 
-@kernel
-def usable_length(
-    data: Bytes, fields: RecordFields, i: Int, overhang: Int, limits: tuple[Int, Int], codes: Bytes
-) -> Int:
-    """Return how many bases of record i, from its first sequenced one, may vote; 0 where none may.
+@lean_kernel
+def usable_length(data: Bytes, rows: Rows, i: Int, overhang: Int, limits: tuple[Int, Int], letters: Bytes) -> Int:
+    """Return how many bases of read i, from its first sequenced one, may vote; 0 where none may.
 
-    `limits` is (lowest quality that votes, 1 to trim the tail by that quality). The last base left is never N.
+    `limits` is (lowest quality that votes, 1 to trim the tail by that quality), `letters` the table
+    `consensus.LETTERS_OF_NIBBLES`. The last base left is never N.
     """
     min_quality, is_trimmed = limits
-    n = np.int64(fields.n_bases[i])
-    is_reverse = np.int64(fields.flag[i]) & 16
+    n, is_reverse = rows[i, N_BASES], rows[i, FLAG] & 16
+    bases_at, quals_at = rows[i, BASES_AT], rows[i, QUALS_AT]
     length: Int = n - overhang
     if is_trimmed:
-        length = min(np.int64(length), trim_point(data, fields.quals_at[i], n, is_reverse, min_quality))
+        length = min(np.int64(length), trim_point(data, quals_at, n, is_reverse, min_quality))
     while length > 0:
         k = n - length if is_reverse else length - 1
-        pair = np.int64(data[fields.bases_at[i] + (k >> 1)])
-        code = np.int64(codes[pair & 15 if k & 1 else pair >> 4])
-        if code < 4 and np.int64(data[fields.quals_at[i] + k]) >= min_quality:
+        pair = np.int64(data[bases_at + (k >> 1)])
+        if letters[pair & 15 if k & 1 else pair >> 4] != 0 and np.int64(data[quals_at + k]) >= min_quality:
             break
         length -= 1
     return max(np.int64(length), np.int64(0))

@@ -7,7 +7,7 @@ its 4-byte size. Kernels trust records that `check_records` has passed; `formats
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.model.columns import RawRecords, RecordFields
 
 Bytes = NDArray[np.uint8]
@@ -37,20 +37,20 @@ NIBBLES = np.frombuffer(b"=ACMGRSVTWYHKDBN", dtype=np.uint8).copy()
 """ASCII of BAM's 4-bit bases."""
 
 
-@kernel
+@lean_kernel
 def u16(data: Bytes, at: Int) -> Int:
     """Return the unsigned 2-byte number at `at`."""
     return np.int64(data[at]) | np.int64(data[at + 1]) << 8
 
 
-@kernel
+@lean_kernel
 def u32(data: Bytes, at: Int) -> Int:
     """Return the unsigned 4-byte number at `at`."""
     low = np.int64(data[at]) | np.int64(data[at + 1]) << 8
     return low | np.int64(data[at + 2]) << 16 | np.int64(data[at + 3]) << 24
 
 
-@kernel
+@lean_kernel
 def i32(data: Bytes, at: Int) -> Int:
     """Return the signed 4-byte number at `at`."""
     value = u32(data, at)
@@ -84,7 +84,7 @@ def scan_records(data: Bytes) -> tuple[Offsets, Int]:
     return offsets, status
 
 
-@kernel
+@lean_kernel
 def _layout_flaw(data: Bytes, at: Int, end: Int) -> Int:
     n_name = np.int64(data[at + 12])
     if n_name < 1 or at + FIXED_BYTES + n_name > end or data[at + FIXED_BYTES + n_name - 1] != 0:
@@ -95,7 +95,7 @@ def _layout_flaw(data: Bytes, at: Int, end: Int) -> Int:
     return 0
 
 
-@kernel
+@lean_kernel
 def _place_flaw(data: Bytes, at: Int, lengths: Offsets) -> Int:
     for field in range(2):
         contig = i32(data, at + (4 if field == 0 else 24))
@@ -107,7 +107,7 @@ def _place_flaw(data: Bytes, at: Int, lengths: Offsets) -> Int:
     return 0
 
 
-@kernel
+@lean_kernel
 def _cigar_flaw(data: Bytes, at: Int, cigar_at: Int) -> Int:
     n_query = np.int64(0)
     n_reference = np.int64(0)
@@ -129,7 +129,7 @@ def _cigar_flaw(data: Bytes, at: Int, cigar_at: Int) -> Int:
     return 0
 
 
-@kernel
+@lean_kernel
 def _quality_flaw(data: Bytes, quals_at: Int, n_bases: Int) -> Int:
     if n_bases > 0 and data[quals_at] == 255:
         return 0
@@ -139,7 +139,7 @@ def _quality_flaw(data: Bytes, quals_at: Int, n_bases: Int) -> Int:
     return 8 if worst > MAX_QUALITY else 0
 
 
-@kernel
+@lean_kernel
 def value_bytes(kind: Int) -> Int:
     """Return the bytes of one value of a tag type or array subtype, 0 for an unknown one."""
     if kind == 65 or kind == 99 or kind == 67:
@@ -151,7 +151,7 @@ def value_bytes(kind: Int) -> Int:
     return 0
 
 
-@kernel
+@lean_kernel
 def tag_end(data: Bytes, at: Int, end: Int) -> Int:
     """Return where the tag at `at` ends (its name stands at `at`, its type at `at + 2`), -1 where malformed."""
     if at + 4 > end:
@@ -172,7 +172,7 @@ def tag_end(data: Bytes, at: Int, end: Int) -> Int:
     return at + 3 + size if size > 0 and at + 3 + size <= end else -1
 
 
-@kernel
+@lean_kernel
 def _tags_flaw(data: Bytes, at: Int, end: Int) -> Int:
     next_at: Int = np.int64(at)
     while 0 <= next_at < end:
@@ -180,7 +180,7 @@ def _tags_flaw(data: Bytes, at: Int, end: Int) -> Int:
     return 9 if next_at < 0 else 0
 
 
-@kernel
+@lean_kernel
 def _flaw(data: Bytes, at: Int, end: Int, lengths: Offsets) -> Int:
     flaw = _layout_flaw(data, at, end)
     if flaw == 0:
@@ -198,7 +198,7 @@ def _flaw(data: Bytes, at: Int, end: Int, lengths: Offsets) -> Int:
     return flaw
 
 
-@kernel
+@lean_kernel
 def check_records(data: Bytes, offsets: Offsets, lengths: Offsets) -> tuple[Int, Int]:
     """Return the index of the first unsound record and the code of its flaw (see `FLAWS`); (-1, 0) if all are sound.
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 
 Int = int | np.int64
 Bytes = NDArray[np.uint8]
@@ -28,7 +28,7 @@ class UmiVotes(NamedTuple):
     counts: NDArray[np.int64]
     """Letters x base codes."""
     state: NDArray[np.int64]
-    """Texts added; their length; 0 or what is wrong."""
+    """Texts added; their length; 0 or what is wrong; how many of them equal the first (they are not in `counts`)."""
 
 
 @kernel
@@ -36,21 +36,22 @@ def new_umi_votes(n_longest: Int) -> UmiVotes:
     """Return room for UMIs of up to so many letters."""
     size = max(np.int64(n_longest), np.int64(1))
     return UmiVotes(
-        np.zeros(size, np.uint8), np.zeros(size, np.uint8), np.zeros((size, 5), np.int64), np.zeros(3, np.int64)
+        np.zeros(size, np.uint8), np.zeros(size, np.uint8), np.zeros((size, 5), np.int64), np.zeros(4, np.int64)
     )
 
 
-@kernel
+@lean_kernel
 def clear_umis(votes: UmiVotes) -> None:
     """Empty the votes."""
     votes.state[:] = 0
 
 
-@kernel
+@lean_kernel
 def _orient(data: Bytes, at: Int, n: Int, is_swapped: bool, text: Bytes) -> None:
     """Copy a UMI; swapped: its parts between dashes in reverse order."""
     if not is_swapped:
-        text[:n] = data[at : at + n]
+        for k in range(n):
+            text[k] = data[at + k]
         return
     end, to = np.int64(n), np.int64(0)
     for k in range(n - 1, -2, -1):
@@ -64,44 +65,72 @@ def _orient(data: Bytes, at: Int, n: Int, is_swapped: bool, text: Bytes) -> None
             end = np.int64(k)
 
 
-@kernel
+@lean_kernel
+def _is_first(first: Bytes, text: Bytes, at: Int, n: Int) -> bool:
+    for k in range(n):
+        if text[at + k] != first[k]:
+            return False
+    return True
+
+
+@lean_kernel
 def add_umi(votes: UmiVotes, data: Bytes, at: Int, n: Int, is_swapped: bool) -> None:
     """Add one UMI text of n bytes at `at`."""
-    _orient(data, at, n, is_swapped, votes.text)
-    if votes.state[0] == 0:
-        votes.first[:n] = votes.text[:n]
-        votes.counts[:n] = 0
-        votes.state[1] = n
-    votes.state[0] += 1
-    if votes.state[1] != n:
-        votes.state[2] = OTHER_LENGTH
+    first, text, counts, state = votes.first, votes.text, votes.counts, votes.state
+    if state[0] == 0:
+        _orient(data, at, n, is_swapped, first)
+        counts[:n] = 0
+        state[0], state[1], state[3] = 1, n, 1
+        return
+    state[0] += 1
+    if state[1] != n:
+        state[2] = OTHER_LENGTH
+        return
+    if not is_swapped and _is_first(first, data, at, n):
+        state[3] += 1
+        return
+    _orient(data, at, n, is_swapped, text)
+    if _is_first(first, text, np.int64(0), n):
+        state[3] += 1
         return
     for k in range(n):
-        code = np.int64(UMI_CODES[votes.text[k]])
-        if (code == 5 or UMI_CODES[votes.first[k]] == 5) and votes.text[k] != votes.first[k]:
-            votes.state[2] = MIXED
+        code = np.int64(UMI_CODES[text[k]])
+        if (code == 5 or UMI_CODES[first[k]] == 5) and text[k] != first[k]:
+            state[2] = MIXED
         elif code < 5:
-            votes.counts[k, code] += 1
+            counts[k, code] += 1
 
 
-@kernel
+@lean_kernel
+def _most_voted(counts: NDArray[np.int64], k: Int) -> Int:
+    """Return the base code with most votes for letter k, N (4) where it is not alone."""
+    best, is_tie = np.int64(0), False
+    for b in range(1, 4):
+        if counts[k, b] > counts[k, best]:
+            best, is_tie = np.int64(b), False
+        elif counts[k, b] == counts[k, best]:
+            is_tie = True
+    return np.int64(4) if is_tie else best
+
+
+@lean_kernel
 def call_umi(votes: UmiVotes) -> Int:
     """Write the consensus to `votes.text` and return its length; negative: 0 texts (-1), `OTHER_LENGTH` or `MIXED`.
 
     The base with most votes wins, a tie or no vote gives N; N does not vote. What is no base must be the same in all.
     """
-    if votes.state[0] == 0:
+    first, text, counts, state = votes.first, votes.text, votes.counts, votes.state
+    if state[0] == 0:
         return np.int64(-1)
-    if votes.state[2] < 0:
-        return np.int64(votes.state[2])
-    for k in range(votes.state[1]):
-        votes.text[k] = votes.first[k]
-        if votes.state[0] > 1 and UMI_CODES[votes.first[k]] != 5:
-            best, is_tie = 0, False
-            for b in range(1, 4):
-                if votes.counts[k, b] > votes.counts[k, best]:
-                    best, is_tie = b, False
-                elif votes.counts[k, b] == votes.counts[k, best]:
-                    is_tie = True
-            votes.text[k] = UMI_LETTERS[4 if is_tie else best]
-    return np.int64(votes.state[1])
+    if state[2] < 0:
+        return np.int64(state[2])
+    is_unanimous = state[3] == state[0]
+    for k in range(state[1]):
+        code = np.int64(UMI_CODES[first[k]])
+        text[k] = first[k]
+        if state[0] > 1 and code != 5:
+            if not is_unanimous:
+                counts[k, code] += state[3]
+                code = _most_voted(counts, np.int64(k))
+            text[k] = UMI_LETTERS[code]
+    return np.int64(state[1])

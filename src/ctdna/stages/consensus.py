@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -9,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.call_family import call_families
+from ctdna.kernels.consensus import LETTERS_OF_NIBBLES
 from ctdna.kernels.consensus_write import MAX_NAME
 from ctdna.kernels.family import CELL_BARCODES, UMI_LENGTHS, Input, Settings, Tally
 from ctdna.kernels.molecule_keys import find_molecules
 from ctdna.kernels.overlap import ADD, BETTER
-from ctdna.kernels.prepare import ReadTags, find_read_tags
-from ctdna.kernels.record import CODES, record_fields, scan_records
-from ctdna.model.columns import RawRecords, RecordFields
+from ctdna.kernels.read_rows import CIGAR_AT, MI_AT, N_ID, N_NAME, Rows, first_without_quality, read_rows
+from ctdna.kernels.record import scan_records
+from ctdna.model.columns import RawRecords
 from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.consensus import ConsensusParams, three
@@ -51,15 +53,15 @@ def settings_of(params: ConsensusParams) -> Settings:
     )
 
 
-def _read_name(records: RawRecords, fields: RecordFields, i: int) -> str:
-    at = int(fields.name_at[i])
-    return bytes(records.data[at : at + int(fields.n_name[i])]).decode(errors="replace")
+def _read_name(records: RawRecords, rows: Rows, i: int) -> str:
+    end = int(rows[i, CIGAR_AT]) - 1
+    return bytes(records.data[end - int(rows[i, N_NAME]) : end]).decode(errors="replace")
 
 
-def _check_molecules(records: RawRecords, fields: RecordFields, bad: int, is_duplex: int) -> None:
+def _check_molecules(records: RawRecords, rows: Rows, bad: int, is_duplex: int) -> None:
     if bad < 0:
         return
-    where = f"read {_read_name(records, fields, bad)}"
+    where = f"read {_read_name(records, rows, bad)}"
     if is_duplex:
         raise InputError(
             None, where, "no MI tag ending in /A or /B, as duplex consensus needs", "group with --strategy paired"
@@ -67,19 +69,18 @@ def _check_molecules(records: RawRecords, fields: RecordFields, bad: int, is_dup
     raise InputError(None, where, "no MI tag", _GROUP_AGAIN)
 
 
-def _check_qualities(records: RawRecords, fields: RecordFields) -> None:
-    has_bases = fields.n_bases > 0
-    missing = np.flatnonzero(has_bases)[records.data[fields.quals_at[has_bases]] == 255]
-    if len(missing):
-        where = f"read {_read_name(records, fields, int(missing[0]))}"
+def _check_qualities(records: RawRecords, rows: Rows) -> None:
+    missing = int(first_without_quality(records.data, rows))
+    if missing >= 0:
+        where = f"read {_read_name(records, rows, missing)}"
         raise InputError(None, where, "bases without qualities", "give reads with their base qualities")
 
 
-def _check_problem(records: RawRecords, fields: RecordFields, tally: Tally) -> None:
+def _check_problem(records: RawRecords, rows: Rows, tally: Tally) -> None:
     problem, record = int(tally.problem[0]), int(tally.problem[1])
     if problem == 0:
         return
-    where = f"read {_read_name(records, fields, record)}"
+    where = f"read {_read_name(records, rows, record)}"
     if problem == CELL_BARCODES:
         raise InputError(None, where, "another cell barcode (CB) than its molecule's other reads", _GROUP_AGAIN)
     if problem == UMI_LENGTHS:
@@ -87,15 +88,30 @@ def _check_problem(records: RawRecords, fields: RecordFields, tally: Tally) -> N
     raise InputError(None, where, "dashes of the UMI (RX) stand elsewhere than in its molecule's others", _GROUP_AGAIN)
 
 
-def _shares(starts: NDArray[np.int64], n_molecules: int, n_shares: int) -> list[tuple[int, int]]:
-    """Return ranges of molecules with about equally many records each."""
-    cuts = np.searchsorted(starts, np.linspace(0, starts[n_molecules], n_shares + 1)[1:-1])
-    bounds = [0, *np.minimum(cuts, n_molecules).tolist(), n_molecules]
-    return [(low, high) for low, high in pairwise(bounds) if low < high]
+def _shares(starts: NDArray[np.int64], low: int, high: int, n_shares: int) -> list[tuple[int, int]]:
+    """Return ranges of molecules low to high - 1 with about equally many records each."""
+    if n_shares == 1:
+        return [(low, high)]
+    cuts = np.searchsorted(starts, np.linspace(starts[low], starts[high], n_shares + 1)[1:-1])
+    bounds = [low, *np.clip(cuts, low, high).tolist(), high]
+    return [(first, last) for first, last in pairwise(bounds) if first < last]
 
 
 def _writable(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.require(array, requirements=["C", "W"])
+
+
+class _Batch(NamedTuple):
+    """Raw records, their rows, and where each molecule's begin."""
+
+    records: RawRecords
+    rows: Rows
+    starts: NDArray[np.int64]
+
+    def name(self, i: int) -> bytes:
+        """Return the name of read i's molecule."""
+        at = int(self.rows[i, MI_AT])
+        return bytes(self.records.data[at : at + int(self.rows[i, N_ID])])
 
 
 class ConsensusCaller:
@@ -107,12 +123,13 @@ class ConsensusCaller:
         self._tables = consensus_tables(params.error_rate_pre_umi, params.error_rate_post_umi)
         self._prefix = _writable(np.frombuffer(naming.prefix.encode(), dtype=np.uint8).copy())
         self._read_group = _writable(np.frombuffer(naming.read_group.encode(), dtype=np.uint8).copy())
+        self._letters = LETTERS_OF_NIBBLES.copy()
         self._threads = threads
         self._order = MoleculeOrder()
         self.counts = ConsensusCounts(params.mode)
 
     def call(self, batches: Iterable[RawRecords]) -> Iterator[RawRecords]:
-        """Yield the consensus records of each batch of raw records; all reads of a molecule stand together.
+        """Yield the consensus records of raw records, batch by batch; all reads of a molecule stand together.
 
         A batch may be changed: mates' overlaps are corrected in place.
 
@@ -120,73 +137,86 @@ class ConsensusCaller:
             InputError: a read lacks its molecule (MI) or its qualities, a molecule's reads do not stand together, or
                 their UMIs or cell barcodes do not fit each other.
         """
-        rest = RawRecords(np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64))
-        with ThreadPoolExecutor(self._threads) as pool:
-            for batch in batches:
-                rest, called = self._call_batch(pool, _joined(rest, batch), is_last=False)
-                yield called
-            _, called = self._call_batch(pool, rest, is_last=True)
-            yield called
+        waiting: list[RawRecords] = []  # the molecule that the batches so far ended with, in parts
+        with ThreadPoolExecutor(self._threads) if self._threads > 1 else nullcontext() as pool:
+            for records in batches:
+                if len(records) == 0:
+                    continue
+                batch = self._batch(records)
+                low, last = 0, len(batch.starts) - 2
+                if waiting and self._goes_on(waiting[0], batch):
+                    low = 1
+                    waiting.append(_taken(batch.records, 0, int(batch.starts[1])))
+                if last >= low:
+                    yield from self._call_waiting(waiting)
+                    yield self._call_molecules(batch, low, last, pool)
+                    waiting = [_taken(batch.records, int(batch.starts[last]), int(batch.starts[-1]))]
+            yield from self._call_waiting(waiting)
 
-    def _call_batch(
-        self, pool: ThreadPoolExecutor, records: RawRecords, is_last: bool
-    ) -> tuple[RawRecords, RawRecords]:
-        """Return the records of the last molecule, unless this is the last batch, and the others' consensus."""
-        data = _writable(records.data)
-        records = RawRecords(data, np.ascontiguousarray(records.offsets))
-        fields = record_fields(records.data, records.offsets)
-        tags = find_read_tags(data, fields)
-        starts, n_id, bad = find_molecules(data, tags, self._settings.is_duplex)
-        _check_molecules(records, fields, int(bad), int(self._settings.is_duplex))
-        n_molecules = max(len(starts) - 1 - (0 if is_last else 1), 0)
-        first_left = int(starts[n_molecules])
-        _check_qualities(records, fields)
-        self._check_names(records, fields, tags, n_id, starts, n_molecules)
-        source = Input(data, fields, tags, n_id, CODES.copy(), self._settings, self._tables)
+    def _batch(self, records: RawRecords) -> _Batch:
+        """Return the records with their rows and molecules, checked as far as they can be alone."""
+        records = RawRecords(_writable(records.data), np.ascontiguousarray(records.offsets))
+        rows = read_rows(records.data, records.offsets)
+        starts, bad = find_molecules(records.data, rows, self._settings.is_duplex)
+        _check_molecules(records, rows, int(bad), int(self._settings.is_duplex))
+        _check_qualities(records, rows)
+        return _Batch(records, rows, starts)
+
+    def _goes_on(self, waiting: RawRecords, batch: _Batch) -> bool:
+        """Return whether a batch begins with the molecule that waits."""
+        first = RawRecords(waiting.data, waiting.offsets[:2].copy())
+        return self._batch(first).name(0) == batch.name(0)
+
+    def _call_waiting(self, waiting: list[RawRecords]) -> Iterator[RawRecords]:
+        if waiting:
+            yield self._call_molecules(self._batch(_joined(waiting)), 0, 1, None)
+
+    def _call_molecules(self, batch: _Batch, low: int, high: int, pool: ThreadPoolExecutor | None) -> RawRecords:
+        """Return the consensus records of molecules low to high - 1 of a batch."""
+        self._check_names(batch, low, high)
+        source = Input(batch.records.data, batch.rows, self._letters, self._settings, self._tables)
 
         def work(share: tuple[int, int]) -> tuple[NDArray[np.uint8], int, Tally]:
-            called, n_called, tally = call_families(source, starts, share[0], share[1], self._prefix, self._read_group)
-            return called, int(n_called), tally
+            called = call_families(source, batch.starts, share[0], share[1], self._prefix, self._read_group)
+            return called[0], int(called[1]), called[2]
 
-        parts = [np.empty(0, dtype=np.uint8)]
-        for called, n_called, tally in pool.map(work, _shares(starts, n_molecules, self._threads)):
-            _check_problem(records, fields, tally)
+        shares = _shares(batch.starts, low, high, self._threads if pool else 1)
+        parts = []
+        for called, n_called, tally in (pool.map if pool else map)(work, shares):
+            _check_problem(batch.records, batch.rows, tally)
             self.counts.add(tally, n_called)
             parts.append(called)
-        consensus = np.concatenate(parts)
-        at = int(records.offsets[first_left])
-        left = RawRecords(data[at:].copy(), records.offsets[first_left:] - at)
-        return left, RawRecords(consensus, scan_records(consensus)[0])
+        consensus = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, dtype=np.uint8), *parts])
+        return RawRecords(consensus, scan_records(consensus)[0])
 
-    def _check_names(
-        self,
-        records: RawRecords,
-        fields: RecordFields,
-        tags: ReadTags,
-        n_id: NDArray[np.int32],
-        starts: NDArray[np.int64],
-        n_molecules: int,
-    ) -> None:
-        firsts = starts[:n_molecules]
-        again = self._order.first_again(records.data, tags.mi_at[firsts], n_id[firsts])
+    def _check_names(self, batch: _Batch, low: int, high: int) -> None:
+        firsts = batch.starts[low:high]
+        n_id = batch.rows[firsts, N_ID]
+        again = self._order.first_again(batch.records.data, batch.rows[firsts, MI_AT], n_id)
         if again >= 0:
-            i = int(firsts[again])
-            at = int(tags.mi_at[i])
-            found = bytes(records.data[at : at + int(n_id[i])]).decode(errors="replace")
+            where = f"read {_read_name(batch.records, batch.rows, int(firsts[again]))}"
+            found = batch.name(int(firsts[again])).decode(errors="replace")
             what = f"molecule {found} comes again after other molecules; all its reads must stand together"
-            raise InputError(None, f"read {_read_name(records, fields, i)}", what, _GROUP_AGAIN)
-        if n_molecules and int(n_id[firsts].max()) + len(self._prefix) + 1 > MAX_NAME:
-            i = int(firsts[int(n_id[firsts].argmax())])
+            raise InputError(None, where, what, _GROUP_AGAIN)
+        if len(firsts) and int(n_id.max()) + len(self._prefix) + 1 > MAX_NAME:
+            where = f"read {_read_name(batch.records, batch.rows, int(firsts[int(n_id.argmax())]))}"
             what = f"a read name of more than {MAX_NAME} letters would come of prefix and MI"
-            raise InputError(None, f"read {_read_name(records, fields, i)}", what, "give a shorter --read-name-prefix")
+            raise InputError(None, where, what, "give a shorter --read-name-prefix")
 
     def metrics(self, sample: str) -> StageMetrics:
         """Return the counts of everything called so far."""
         return self.counts.metrics(sample)
 
 
-def _joined(first: RawRecords, second: RawRecords) -> RawRecords:
-    if len(first) == 0:
-        return second
-    offsets = np.concatenate((first.offsets[:-1], second.offsets + len(first.data)))
-    return RawRecords(np.concatenate((first.data, second.data)), offsets)
+def _taken(records: RawRecords, low: int, high: int) -> RawRecords:
+    """Return a copy of records low to high - 1."""
+    offsets = records.offsets[low : high + 1]
+    return RawRecords(records.data[offsets[0] : offsets[-1]].copy(), offsets - offsets[0])
+
+
+def _joined(parts: list[RawRecords]) -> RawRecords:
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(len(part.data) for part in parts)])
+    offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts[:-1], strict=True)]
+    return RawRecords(np.concatenate([part.data for part in parts]), np.concatenate([*offsets, starts[-1:]]))

@@ -14,7 +14,7 @@ class MoleculeOrder:
         self._bits = np.zeros(1 << 10, dtype=np.uint8)
         self._texts: set[bytes] = set()
 
-    def first_again(self, data: NDArray[np.uint8], at: NDArray[np.int64], n: NDArray[np.int32]) -> int:
+    def first_again(self, data: NDArray[np.uint8], at: NDArray[np.int64], n: NDArray[np.int64]) -> int:
         """Return the index of the first of these molecules (texts in `data`) that was seen before; -1 where none."""
         numbers = molecule_numbers(data, np.ascontiguousarray(at), np.ascontiguousarray(n))
         if len(numbers) == 0:

@@ -5,6 +5,7 @@ byte, are equal on any machine. Likelihoods are whole numbers: a natural logarit
 are exact, whatever the order of the reads.
 """
 
+import math
 from decimal import ROUND_FLOOR, Decimal, localcontext
 from functools import cache
 from typing import NamedTuple
@@ -16,6 +17,8 @@ SCALE_BITS = 36
 """Fractional bits of a whole-number logarithm; 2**27 nats fit, the evidence of five million reads."""
 EXP_STEP_BITS = 6
 """The table of exponentials has 2**6 entries a nat."""
+LEAD_BITS = 4
+"""The index of `ConsensusTables.leads` has 2**4 entries a nat."""
 EXP_NATS = 40
 """Beyond so many nats an exponential counts as 0: it lies far below any threshold."""
 MIN_PHRED = 2
@@ -39,6 +42,11 @@ class ConsensusTables(NamedTuple):
     """One entry: the quality where the pre-UMI error rate dominates."""
     sure: NDArray[np.int64]
     """One entry: a unanimous lane this far ahead (whole number) has the quality `ceiling`."""
+    leads: NDArray[np.int64]
+    """Evidence (whole numbers, rising) from which on a unanimous column has the quality of the same entry below."""
+    lead_quality: NDArray[np.uint8]
+    lead_index: NDArray[np.uint8]
+    """By evidence in steps of 2**-`LEAD_BITS` nats: the entry of `leads` that holds at the step's beginning."""
     odds: NDArray[np.float64]
     """Odds of an error: up to [0] the pre-UMI rate dominates, from [1] on the vote's own error does."""
     middle: NDArray[np.float64]
@@ -96,6 +104,53 @@ def _thresholds(pre: Decimal) -> tuple[list[float], list[float]]:
     return [*middle, -1.0], [*far, -1.0]
 
 
+def _least_leads(limits: list[float]) -> list[int]:
+    """Return by quality the least evidence whose odds, 3 exp(-evidence), lie within the limit; a negative limit: none."""
+    return [
+        1 << 62 if limit < 0 else 0 if limit == np.inf else math.ceil((3 / Decimal(limit)).ln() * (1 << SCALE_BITS))
+        for limit in limits
+    ]
+
+
+def _lead_steps(odds: tuple[float, float], middle: list[float], far: list[float], ceiling: int) -> dict[int, int]:
+    """Return where the quality of a unanimous column changes: evidence to quality, in rising order.
+
+    The odds of two regimes have limits of their own, so that the quality need not rise throughout.
+    """
+    in_far, in_middle = _least_leads(far), _least_leads(middle)
+    dominant, second = _least_leads([odds[0], odds[1]])
+    if Decimal(odds[1]) == 3 / (Decimal(second) / (1 << SCALE_BITS)).exp():
+        second += 1
+    places = sorted({0, dominant, second, *(lead for lead in in_far + in_middle if 0 < lead < dominant)})
+    steps: dict[int, int] = {}
+    before = -1
+    for lead in places:
+        limits = in_middle if lead >= second else in_far
+        reached = [quality for quality in range(MIN_PHRED, MAX_PHRED + 1) if limits[quality] <= lead]
+        quality = ceiling if lead >= dominant else max(reached, default=MIN_PHRED)
+        if quality != before:
+            steps[lead] = before = quality
+    return steps
+
+
+def _lead_tables(steps: dict[int, int], sure: int) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8]]:
+    leads = list(steps)
+    starts = np.arange((sure >> (SCALE_BITS - LEAD_BITS)) + 1, dtype=np.int64) << (SCALE_BITS - LEAD_BITS)
+    index = np.searchsorted(np.array(leads), starts, side="right") - 1
+    return np.array([*leads, 1 << 62]), np.array(list(steps.values()), dtype=np.uint8), index.astype(np.uint8)
+
+
+@cache
+def _exponentials() -> list[float]:
+    """Return exp(-k / 2**EXP_STEP_BITS): powers of the first step, which lose three of the 50 digits at most."""
+    step, power = (-Decimal(1) / (1 << EXP_STEP_BITS)).exp(), Decimal(1)
+    values = []
+    for _ in range((EXP_NATS << EXP_STEP_BITS) + 1):
+        values.append(float(power))
+        power *= step
+    return values
+
+
 @cache
 def consensus_tables(error_rate_pre_umi: int, error_rate_post_umi: int) -> ConsensusTables:
     """Return the tables for these Phred-scaled error rates before and after the UMI was attached."""
@@ -107,15 +162,18 @@ def consensus_tables(error_rate_pre_umi: int, error_rate_post_umi: int) -> Conse
         near, distant = pre * (-_DOMINANCE).exp(), pre * _DOMINANCE.exp()
         sure = _whole((3 * (1 - near) / near).ln()) + 1
         middle, far = _thresholds(pre)
-        steps = range((EXP_NATS << EXP_STEP_BITS) + 1)
-        exponentials = [float((-Decimal(step) / (1 << EXP_STEP_BITS)).exp()) for step in steps]
+        odds, ceiling = (_odds(near), _odds(distant)), max(_phred(pre), MIN_PHRED)
+        leads, lead_quality, lead_index = _lead_tables(_lead_steps(odds, middle, far, ceiling), sure)
         return ConsensusTables(
             support=np.array([_support(quality, error_rate_post_umi) for quality in qualities], dtype=np.int64),
             single=np.array([max(adjusted_quality(quality, floor), 0) for quality in qualities], dtype=np.uint8),
-            ceiling=np.array([max(_phred(pre), MIN_PHRED)], dtype=np.int64),
+            ceiling=np.array([ceiling], dtype=np.int64),
             sure=np.array([sure], dtype=np.int64),
-            odds=np.array([_odds(near), _odds(distant)]),
+            leads=leads,
+            lead_quality=lead_quality,
+            lead_index=lead_index,
+            odds=np.array(odds),
             middle=np.array(middle),
             far=np.array(far),
-            exponentials=np.array(exponentials),
+            exponentials=np.array(_exponentials()),
         )
