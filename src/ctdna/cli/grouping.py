@@ -9,15 +9,20 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.cli.stray_reads import StrayReads, join_records
-from ctdna.formats.external_sort import ExternalSort, OutOfOrderError, TooManyOfOneKeyError
-from ctdna.formats.spill import DuplicateCheck, Source, name_order, spans
+from ctdna.cli.stray_reads import StrayReads
+from ctdna.cli.template_batches import TemplateBatches, join_records
+from ctdna.formats.external_sort import (
+    MOST_CHUNK_BYTES,
+    MOST_SORT_BYTES,
+    ExternalSort,
+    OutOfOrderError,
+)
+from ctdna.formats.spill import DuplicateCheck, Source, read_name_order, spans
 from ctdna.kernels.order import sort_runs
 from ctdna.kernels.packed import molecule_records, pack_templates
 from ctdna.kernels.record import FIXED_BYTES, take_records
 from ctdna.kernels.templates import Reads, name_fingerprints
 from ctdna.model.columns import RawRecords
-from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.group import GroupParams
 from ctdna.stages.group import ReadGroups
@@ -39,10 +44,6 @@ from ctdna.stages.template_rows import (
     single_reads,
 )
 
-MOST_SORT_BYTES = 1 << 30
-"""More memory than this makes the sort no faster."""
-MOST_CHUNK_BYTES = 16 << 20
-
 
 class Piece(NamedTuple):
     """Some grouped records, in order."""
@@ -50,15 +51,6 @@ class Piece(NamedTuple):
     records: RawRecords
     is_end: bool
     """Whether the last molecule is whole with it."""
-
-
-def _name(records: RawRecords, i: int) -> bytes:
-    at = int(records.offsets[i])
-    return records.data[at + FIXED_BYTES : at + FIXED_BYTES + int(records.data[at + 12]) - 1].tobytes()
-
-
-def _part(records: RawRecords, start: int, stop: int) -> RawRecords:
-    return RawRecords(records.data, records.offsets[start : stop + 1])
 
 
 class Grouping:
@@ -73,12 +65,14 @@ class Grouping:
         self._reader = TemplateReader(params, groups)
         self._tally = Tally()
         self._chunk_bytes = max(min(memory // 16, MOST_CHUNK_BYTES), 1)
-        self._sort = ExternalSort(folder, min(memory // 4 * 3, MOST_SORT_BYTES), N_PLACE_KEYS, N_COLUMNS)
+        self._sort = ExternalSort(
+            folder, min(memory // 4 * 3, MOST_SORT_BYTES), N_PLACE_KEYS, N_COLUMNS, "templates at one place"
+        )
         self._strays = StrayReads(folder, memory // 16)
         self._names = DuplicateCheck(folder, min(memory // 8, MOST_SORT_BYTES // 8))
         self._suspects = np.empty(0, dtype=np.int64)
         self._suspect_names: set[bytes] = set()
-        self._tail: RawRecords | None = None
+        self._templates = TemplateBatches()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -97,26 +91,9 @@ class Grouping:
         Raises:
             InputError: as `stages.group.group` raises it, or the spill files cannot be written.
         """
-        n = len(records)
-        if not n:
-            return
-        self._tally.n_in += n
-        first = 0
-        if self._tail is not None:
-            name = _name(self._tail, 0)
-            while first < n and _name(records, first) == name:
-                first += 1
-            joined = join_records([self._tail, _part(records, 0, first)]) if first else self._tail
-            if first == n:
-                self._tail = joined
-                return
-            self._take(joined)
-        last, name = n - 1, _name(records, n - 1)
-        while last > first and _name(records, last - 1) == name:
-            last -= 1
-        self._tail = join_records([_part(records, last, n)])
-        if last > first:
-            self._take(_part(records, first, last))
+        self._tally.n_in += len(records)
+        for batch in self._templates.add(records):
+            self._take(batch)
 
     def _take(self, records: RawRecords) -> None:
         found = find_templates(records)
@@ -147,9 +124,8 @@ class Grouping:
 
     def _finish(self) -> bool:
         """Take what waits; return whether no template was put together from afar and no name came twice."""
-        if self._tail is not None:
-            tail, self._tail = self._tail, None
-            self._take(tail)
+        for batch in self._templates.rest():
+            self._take(batch)
         n_matched = 0
         for records, found in self._strays.rest():
             n_matched += found.mates.shape[1]
@@ -170,12 +146,8 @@ class Grouping:
         for records in batches:
             self.add(records)
         self._finish()
-        try:
-            for rows, source in self._sort.chunks(self._chunk_bytes):
-                yield from self._pieces_of(rows, source)
-        except TooManyOfOneKeyError as error:
-            what = f"{error.n_rows} or more templates at one place need {error.needed >> 20} MiB"
-            raise InputError(None, "", what, "give more by --max-memory") from error
+        for rows, source in self._sort.chunks(self._chunk_bytes):
+            yield from self._pieces_of(rows, source)
 
     def batches(self) -> Iterator[RawRecords]:
         """Yield the grouped records in batches that hold whole molecules; else as `pieces`."""
@@ -250,7 +222,7 @@ class Grouping:
     ) -> Iterator[Piece]:
         """Yield the records of a family larger than a chunk: its names are sorted before its records are read."""
         items = families.items[families.offsets[family] : families.offsets[family + 1]]
-        items = items[name_order(source, rows[AT][items], rows[SIZE][items], self._chunk_bytes)]
+        items = items[read_name_order(source, rows[AT][items], rows[SIZE][items], self._chunk_bytes)]
         for start, stop in spans(rows[SIZE][items], self._chunk_bytes):
             own = items[start:stop]
             data, at = source.fetch(rows[AT][own], rows[SIZE][own])

@@ -14,7 +14,13 @@ from typing import Self
 import numpy as np
 
 from ctdna.formats.spill import PIECE_BYTES, Bytes, InMemory, Rows, Source, SpillFile, spans
+from ctdna.model.columns import RawRecords
+from ctdna.model.errors import InputError
 
+MOST_SORT_BYTES = 1 << 30
+"""More memory than this makes a sort no faster."""
+MOST_CHUNK_BYTES = 16 << 20
+"""Larger chunks are no faster either."""
 _LEAST_BLOCK = 64
 _MOST_BLOCK = 1 << 16
 _BYTES_PER_NUMBER = 48
@@ -71,21 +77,15 @@ class OutOfOrderError(Exception):
     """Items that were to come in the order of their keys did not, or did not fit."""
 
 
-class TooManyOfOneKeyError(Exception):
-    """The rows of one key alone do not fit."""
-
-    def __init__(self, n_rows: int, n_columns: int) -> None:
-        """Take how many were found, of how many numbers."""
-        super().__init__(n_rows)
-        self.n_rows = n_rows
-        self.needed = n_rows * n_columns * _BYTES_PER_NUMBER
-
-
 class ExternalSort:
     """Items collected, and given back by key; see the module's text."""
 
-    def __init__(self, folder: Path, memory: int, n_keys: int, n_columns: int) -> None:
-        """Take the folder of the temporary files, the bytes that may be held, and the numbers of an item."""
+    def __init__(self, folder: Path, memory: int, n_keys: int, n_columns: int, crowd: str) -> None:
+        """Take the folder of the temporary files, the bytes that may be held, and the numbers of an item.
+
+        `crowd` is what items of one key are, for the error if there are too many.
+        """
+        self._crowd = crowd
         self._n_keys, self._n_columns = n_keys, n_columns
         self._capacity = max(memory // 2, 1)
         self._rows_at_most = max(memory // (_BYTES_PER_NUMBER * n_columns), 2 * _LEAST_BLOCK)
@@ -169,8 +169,8 @@ class ExternalSort:
         A key with more bytes comes alone; they are read from the source as they are fetched.
 
         Raises:
-            TooManyOfOneKeyError: the rows of one key are too many for the memory.
-            InputError: the temporary files cannot be written or read.
+            InputError: the rows of one key are too many for the memory, or the temporary files cannot be written or
+                read.
         """
         if not self._runs:
             yield from self._cut(self._sorted_rows(), chunk_bytes, InMemory(self.data))
@@ -240,4 +240,17 @@ class ExternalSort:
                 run.load(run.rows.shape[1])
         n_rows = sum(run.rows.shape[1] for run in runs)
         if n_rows > self._rows_at_most:
-            raise TooManyOfOneKeyError(n_rows, self._n_columns)
+            needed = n_rows * self._n_columns * _BYTES_PER_NUMBER >> 20
+            what = f"{n_rows} or more {self._crowd} need more than {needed} MiB"
+            raise InputError(None, "", what, "give more by --max-memory")
+
+
+def add_records(sort: ExternalSort, records: RawRecords, numbers: Rows) -> None:
+    """Add records to a sort; `numbers`: the key and what else an item holds, a row each."""
+    sizes = np.diff(records.offsets)
+    for first, after in spans(sizes, sort.most_bytes):
+        start, end = int(records.offsets[first]), int(records.offsets[after])
+        at = sort.reserve(end - start)
+        sort.data[at : at + end - start] = records.data[start:end]
+        places = np.stack((records.offsets[first:after] - start + at, sizes[first:after]))
+        sort.add(np.concatenate((numbers[:1, first:after], places, numbers[1:, first:after])), at + end - start)

@@ -119,7 +119,7 @@ class SpillFile:
 
 
 def spans(sizes: Rows, most: int) -> Iterator[tuple[int, int]]:
-    """Yield the stretches of items, one after the other, whose sizes add up to `most` at most; a larger item is alone."""
+    """Yield stretches of items, one after the other, whose sizes add up to `most` at most; a larger item is alone."""
     ends = np.concatenate(([0], np.cumsum(sizes)))
     start = 0
     while start < len(sizes):
@@ -128,7 +128,7 @@ def spans(sizes: Rows, most: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def name_order(source: Source, at: Rows, size: Rows, chunk_bytes: int) -> Rows:
+def read_name_order(source: Source, at: Rows, size: Rows, chunk_bytes: int) -> Rows:
     """Return the order of items that start with a record by its read name (bytes), then flag.
 
     Only `chunk_bytes` of records are held at a time, and all names.
