@@ -5,7 +5,7 @@ import pytest
 
 from ctdna.kernels.record import record_fields
 from ctdna.model.errors import InputError
-from ctdna.stages.reference_fit import LEAST_COMPARED, check_reads_fit
+from ctdna.stages.reference_fit import LEAST_COMPARED, ReadsFit
 from tests.builders import Read, records
 
 BASES = "ACGTACGGTTCAACGTNACGTACGGTTCAACGTACGTACGGTTCAACGTACGTACGGTTCAACGT"
@@ -15,7 +15,9 @@ def _check(reference: str, *reads: Read, place: int = 0) -> None:
     raw = records(reads)
     fields = record_fields(raw.data, raw.offsets)
     places = np.full(len(reads), place, dtype=np.int64)
-    check_reads_fit(raw, fields, places, np.frombuffer(reference.encode(), dtype=np.uint8).copy())
+    fit = ReadsFit()
+    fit.add(raw, fields, places, np.frombuffer(reference.encode(), dtype=np.uint8).copy())
+    fit.check()
 
 
 def _read(bases: str, cigar: str = "") -> Read:

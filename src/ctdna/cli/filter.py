@@ -1,23 +1,21 @@
 """`ctdna filter`: consensus reads and bases good enough to call from."""
 
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from ctdna import __version__
 from ctdna.cli import options
 from ctdna.cli.checked import checked
-from ctdna.model.errors import InputError
 from ctdna.model.params.consensus import FilterParams
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from ctdna.cli.filtering import ArrivalWriter
     from ctdna.formats.bam import BamHeader
-    from ctdna.model.columns import RawRecords
-    from ctdna.stages.filter import Filtered
+    from ctdna.formats.bam_sort import CoordinateSorter
+    from ctdna.model.metrics import StageMetrics
 
 _SETTINGS = (
     "min_reads",
@@ -46,45 +44,62 @@ def _params(ctx: click.Context, kit_name: str | None) -> FilterParams:
     return checked(FilterParams, values)
 
 
-def _fetch(
-    reference: Path, header: "BamHeader", records: "RawRecords", filtered: "Filtered", source: Path
-) -> "RawRecords":
-    """Return the kept records, their tags renewed against the reference.
+class _Job(NamedTuple):
+    """What one run of the command works on."""
 
-    Raises:
-        InputError: the reference is not the one that the records were aligned to.
-    """
-    from ctdna.formats.fasta import Reference
-    from ctdna.stages.filter import kept_records, stretches
+    source: Path
+    target: Path
+    reference: Path | None
+    params: FilterParams
+    is_reversed: bool
+    sample: str | None
+    max_memory: int
+    threads: int
 
-    with options.located(source):
-        found = stretches(records, filtered, header.lengths)
-    with Reference(reference) as opened:
-        known = dict(opened.contigs)
-        for name, length in header.contigs:
-            if known.get(name) != length:
-                what = f"found {known.get(name, 'none')}, the BAM's header says {length} bases"
-                raise InputError(reference, f"contig {name}", what, "give the reference the reads were aligned to")
-        bases: list[NDArray[np.uint8]] = [
-            opened.fetch(header.contigs[contig][0], start0, end0)
-            for contig, start0, end0 in zip(
-                found.contig.tolist(), found.start0.tolist(), found.end0.tolist(), strict=True
-            )
-        ]
-    with options.located(reference):
-        return kept_records(records, filtered, found, bases)
+    def run(self, are_names_together: bool) -> "StageMetrics":
+        """Write the filtered file.
+
+        Raises:
+            NamesApartError: `are_names_together`, but they are not.
+        """
+        from ctdna.cli.filtering import Filtering, arrivals
+        from ctdna.formats.bam import iter_records
+        from ctdna.formats.bam_sort import CoordinateSorter
+        from ctdna.formats.fasta import Reference
+
+        header, batches = iter_records(self.source, self.threads, options.batch_bytes(self.max_memory))
+        name = self.sample or next((group["SM"] for group in header.lines("RG") if "SM" in group), "")
+        memory = options.working_memory(self.max_memory, self.threads) // 2
+        new = header.with_program("ctdna-filter", "ctdna", __version__)
+        with ExitStack() as stack:
+            opened = stack.enter_context(Reference(self.reference)) if self.reference else None
+            arrived = stack.enter_context(arrivals(batches, self.target.parent, memory, are_names_together))
+            writer = _writer(self.target, new, memory, self.threads)
+            stack.enter_context(writer)
+            filtering = Filtering(self.source, header, opened, self.params, name)
+            for some in arrived:
+                kept = filtering.kept(some, self.is_reversed)
+                if isinstance(writer, CoordinateSorter):
+                    writer.write(kept.records)
+                else:
+                    writer.write(kept.records, kept.numbers)
+            return filtering.metrics()
 
 
-def _write(path: Path, header: "BamHeader", kept: "RawRecords", is_mapped: bool, threads: int) -> None:
-    from ctdna.formats.bam import BamWriter
-    from ctdna.formats.bam_sort import write_sorted
+def _writer(path: Path, header: "BamHeader", memory: int, threads: int) -> "CoordinateSorter | ArrivalWriter":
+    from ctdna.cli.filtering import ArrivalWriter
+    from ctdna.formats.bam_sort import CoordinateSorter
 
-    header = header.with_program("ctdna-filter", "ctdna", __version__)
-    if is_mapped:
-        write_sorted(path, header, kept, threads)
-        return
-    with BamWriter(path, header, threads) as writer:
-        writer.write(kept)
+    kind = CoordinateSorter if header.contigs else ArrivalWriter
+    return kind(path, header, memory, threads)
+
+
+def _filtered(job: _Job) -> "StageMetrics":
+    from ctdna.cli.filtering import NamesApartError
+
+    with suppress(NamesApartError):
+        return job.run(are_names_together=True)
+    return job.run(are_names_together=False)
 
 
 @click.command("filter", cls=options.ManyValues)
@@ -141,6 +156,7 @@ def _write(path: Path, header: "BamHeader", kept: "RawRecords", is_mapped: bool,
 @click.option("--sample", help="Sample id for the metrics; else the first read group's SM.")
 @options.kit()
 @options.threads()
+@options.max_memory()
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -153,6 +169,7 @@ def command(
     sample: str | None,
     kit_name: str | None,
     threads: int,
+    max_memory: int,
     **_: object,
 ) -> None:
     """Filter consensus reads; sort and index them.
@@ -162,24 +179,10 @@ def command(
     masked. The rules are those of fgbio's FilterConsensusReads.
     """
     params = _params(ctx, kit_name)
-    from ctdna.formats.bam import read_records
     from ctdna.formats.documents import write_json
-    from ctdna.stages.filter import filter_records, is_aligned
 
-    header, records = read_records(input, threads)
-    aligned = is_aligned(records)
-    if aligned and reference is None:
-        raise InputError(None, "--reference", "none is given, but the reads are aligned", "give their reference")
-    name = sample or next((group["SM"] for group in header.lines("RG") if "SM" in group), "")
-    with options.located(input):
-        filtered, counts = filter_records(records, params, reverse_per_base_tags, name)
-    if aligned and reference is not None:
-        kept = _fetch(reference, header, records, filtered, input)
-    else:
-        from ctdna.stages.filter import kept_unaligned
-
-        kept = kept_unaligned(records, filtered)
-    _write(output, header, kept, aligned or bool(header.contigs), threads)
+    job = _Job(input, output, reference, params, reverse_per_base_tags, sample, max_memory, threads)
+    counts = _filtered(job)
     if metrics:
         write_json(metrics, counts)
     if counts.n_out == 0:

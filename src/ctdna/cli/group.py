@@ -109,7 +109,7 @@ class _Job(NamedTuple):
 
 def _grouped(job: _Job) -> "StageMetrics":
     from ctdna.formats.bam import read_header
-    from ctdna.formats.spill import OutOfOrderError
+    from ctdna.formats.external_sort import OutOfOrderError
 
     if _is_in_order(read_header(job.source)):
         with suppress(OutOfOrderError):

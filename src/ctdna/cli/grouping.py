@@ -9,22 +9,24 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.cli.stray_reads import StrayReads, join_records
-from ctdna.formats.spill import (
-    DuplicateCheck,
+from ctdna.cli.stray_reads import StrayReads
+from ctdna.cli.template_batches import TemplateBatches, join_records
+from ctdna.formats.external_sort import (
+    MOST_CHUNK_BYTES,
+    MOST_SORT_BYTES,
     ExternalSort,
     OutOfOrderError,
-    Source,
-    TooManyOfOneKeyError,
 )
+from ctdna.formats.spill import DuplicateCheck, Source, read_name_order, spans
 from ctdna.kernels.order import sort_runs
-from ctdna.kernels.record import FIXED_BYTES, read_bytes, take_records
-from ctdna.kernels.templates import Reads, molecule_records, name_fingerprints, pack_templates
+from ctdna.kernels.packed import molecule_records, pack_templates
+from ctdna.kernels.record import FIXED_BYTES, take_records
+from ctdna.kernels.templates import Reads, name_fingerprints
 from ctdna.model.columns import RawRecords
-from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.group import GroupParams
-from ctdna.stages.group import ReadGroups, pairing_error
+from ctdna.stages.group import ReadGroups
+from ctdna.stages.group_errors import pairing_error
 from ctdna.stages.template_rows import (
     AT,
     MARKS,
@@ -42,12 +44,6 @@ from ctdna.stages.template_rows import (
     single_reads,
 )
 
-MOST_SORT_BYTES = 1 << 30
-"""More memory than this makes the sort no faster."""
-MOST_CHUNK_BYTES = 16 << 20
-BYTES_PER_TEMPLATE = 432
-"""Memory that a template of one crowded place takes while its molecules are told."""
-
 
 class Piece(NamedTuple):
     """Some grouped records, in order."""
@@ -55,15 +51,6 @@ class Piece(NamedTuple):
     records: RawRecords
     is_end: bool
     """Whether the last molecule is whole with it."""
-
-
-def _name(records: RawRecords, i: int) -> bytes:
-    at = int(records.offsets[i])
-    return records.data[at + FIXED_BYTES : at + FIXED_BYTES + int(records.data[at + 12]) - 1].tobytes()
-
-
-def _part(records: RawRecords, start: int, stop: int) -> RawRecords:
-    return RawRecords(records.data, records.offsets[start : stop + 1])
 
 
 class Grouping:
@@ -78,12 +65,14 @@ class Grouping:
         self._reader = TemplateReader(params, groups)
         self._tally = Tally()
         self._chunk_bytes = max(min(memory // 16, MOST_CHUNK_BYTES), 1)
-        self._sort = ExternalSort(folder, min(memory // 4 * 3, MOST_SORT_BYTES), N_PLACE_KEYS, N_COLUMNS)
+        self._sort = ExternalSort(
+            folder, min(memory // 4 * 3, MOST_SORT_BYTES), N_PLACE_KEYS, N_COLUMNS, "templates at one place"
+        )
         self._strays = StrayReads(folder, memory // 16)
         self._names = DuplicateCheck(folder, min(memory // 8, MOST_SORT_BYTES // 8))
         self._suspects = np.empty(0, dtype=np.int64)
         self._suspect_names: set[bytes] = set()
-        self._tail: RawRecords | None = None
+        self._templates = TemplateBatches()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -102,26 +91,9 @@ class Grouping:
         Raises:
             InputError: as `stages.group.group` raises it, or the spill files cannot be written.
         """
-        n = len(records)
-        if not n:
-            return
-        self._tally.n_in += n
-        first = 0
-        if self._tail is not None:
-            name = _name(self._tail, 0)
-            while first < n and _name(records, first) == name:
-                first += 1
-            joined = join_records([self._tail, _part(records, 0, first)]) if first else self._tail
-            if first == n:
-                self._tail = joined
-                return
-            self._take(joined)
-        last, name = n - 1, _name(records, n - 1)
-        while last > first and _name(records, last - 1) == name:
-            last -= 1
-        self._tail = join_records([_part(records, last, n)])
-        if last > first:
-            self._take(_part(records, first, last))
+        self._tally.n_in += len(records)
+        for batch in self._templates.add(records):
+            self._take(batch)
 
     def _take(self, records: RawRecords) -> None:
         found = find_templates(records)
@@ -142,23 +114,18 @@ class Grouping:
         n_bytes = np.diff(records.offsets)
         sizes = n_bytes[kept.mates[0]] + np.where(kept.mates[1] >= 0, n_bytes[kept.mates[1]], 0)
         ends = np.concatenate(([0], np.cumsum(sizes)))
-        first = 0
-        while first < len(sizes):
-            after = int(np.searchsorted(ends, ends[first] + self._sort.most_bytes, side="right")) - 1
-            after = max(after, first + 1)
+        for first, after in spans(sizes, self._sort.most_bytes):
             at = self._sort.reserve(int(ends[after] - ends[first]))
             own = np.ascontiguousarray(kept.mates[:, first:after])
             places, end = pack_templates(records.data, records.offsets, reads, own, self._sort.data, at)
             rows = np.empty((N_COLUMNS, after - first), dtype=np.int64)
             rows[:AT], rows[AT:MARKS], rows[MARKS:] = kept.keys[:2, first:after], places, kept.keys[2:, first:after]
             self._sort.add(rows, int(end))
-            first = after
 
     def _finish(self) -> bool:
         """Take what waits; return whether no template was put together from afar and no name came twice."""
-        if self._tail is not None:
-            tail, self._tail = self._tail, None
-            self._take(tail)
+        for batch in self._templates.rest():
+            self._take(batch)
         n_matched = 0
         for records, found in self._strays.rest():
             n_matched += found.mates.shape[1]
@@ -179,13 +146,8 @@ class Grouping:
         for records in batches:
             self.add(records)
         self._finish()
-        try:
-            for rows, source in self._sort.chunks(self._chunk_bytes):
-                yield from self._pieces_of(rows, source)
-        except TooManyOfOneKeyError as error:
-            needed = int(error.args[0]) * BYTES_PER_TEMPLATE >> 20
-            what = f"more than {error.args[0]} templates at one place need {needed} MiB"
-            raise InputError(None, "", what, "give more by --max-memory") from error
+        for rows, source in self._sort.chunks(self._chunk_bytes):
+            yield from self._pieces_of(rows, source)
 
     def batches(self) -> Iterator[RawRecords]:
         """Yield the grouped records in batches that hold whole molecules; else as `pieces`."""
@@ -219,17 +181,12 @@ class Grouping:
         base = self._tally.n_molecules
         n_records = int((rows[SIZE] > rows[SIZE1]).sum()) + rows.shape[1]
         self._tally.add_families(families, n_records)
-        ends = np.concatenate(([0], np.cumsum(rows[SIZE][families.items])))
-        family_ends = ends[families.offsets]
-        first = 0
-        while first < len(families.offsets) - 1:
-            after = int(np.searchsorted(family_ends, family_ends[first] + self._chunk_bytes, side="right")) - 1
-            if after > first:
+        ends = np.concatenate(([0], np.cumsum(rows[SIZE][families.items])))[families.offsets]
+        for first, after in spans(np.diff(ends), self._chunk_bytes):
+            if ends[after] - ends[first] <= self._chunk_bytes:
                 yield self._piece(rows, source, families, (first, after), base)
             else:
-                after = first + 1
                 yield from self._large_family(rows, source, families, first, base)
-            first = after
 
     def _piece(
         self, rows: NDArray[np.int64], source: Source, families: Families, span: tuple[int, int], base: int
@@ -265,8 +222,8 @@ class Grouping:
     ) -> Iterator[Piece]:
         """Yield the records of a family larger than a chunk: its names are sorted before its records are read."""
         items = families.items[families.offsets[family] : families.offsets[family + 1]]
-        items = self._by_name(rows, source, items)
-        for start, stop in self._spans(rows[SIZE][items]):
+        items = items[read_name_order(source, rows[AT][items], rows[SIZE][items], self._chunk_bytes)]
+        for start, stop in spans(rows[SIZE][items], self._chunk_bytes):
             own = items[start:stop]
             data, at = source.fetch(rows[AT][own], rows[SIZE][own])
             everything = np.arange(len(own), dtype=np.int64)
@@ -278,30 +235,6 @@ class Grouping:
         after = families.offsets[family + 1]
         last = families.molecule[families.items[after - 1]]
         return bool(after == len(families.items) or families.molecule[families.items[after]] != last)
-
-    def _spans(self, sizes: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-        ends = np.concatenate(([0], np.cumsum(sizes)))
-        start = 0
-        while start < len(sizes):
-            stop = int(np.searchsorted(ends, ends[start] + self._chunk_bytes, side="right")) - 1
-            stop = max(stop, start + 1)
-            yield start, stop
-            start = stop
-
-    def _by_name(self, rows: NDArray[np.int64], source: Source, items: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return templates in the order of their names."""
-        texts, lengths = [], []
-        for start, stop in self._spans(rows[SIZE][items]):
-            own = items[start:stop]
-            data, at = source.fetch(rows[AT][own], rows[SIZE][own])
-            n_name = data[at + 12].astype(np.int64) - 1
-            offsets = np.concatenate(([0], np.cumsum(n_name))).astype(np.int64)
-            texts.append(read_bytes(data, at + FIXED_BYTES, offsets))
-            lengths.append(n_name)
-        n = np.concatenate(lengths)
-        everything, bounds = np.arange(len(items), dtype=np.int64), np.array([0, len(items)], dtype=np.int64)
-        order = sort_runs(np.concatenate(texts), np.cumsum(n) - n, n.astype(np.int32), everything, everything, bounds)
-        return items[order]
 
     def _check_names(self, data: NDArray[np.uint8], at: NDArray[np.int64]) -> None:
         """Raise if a template has the name of one that came before."""

@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ctdna.cli.template_batches import join_records
 from ctdna.formats.spill import SpillFile
 from ctdna.kernels.order import radix_order
 from ctdna.kernels.record import scan_records, take_records
@@ -16,17 +17,6 @@ from ctdna.model.columns import RawRecords
 from ctdna.stages.template_rows import Found, match_strays, name_places
 
 N_PARTS = 1024
-_NO_RECORDS = RawRecords(np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64))
-
-
-def join_records(parts: list[RawRecords]) -> RawRecords:
-    """Return records one after the other."""
-    data, offsets, end = [_NO_RECORDS.data], [_NO_RECORDS.offsets], 0
-    for part in parts:
-        data.append(part.data[part.offsets[0] : part.offsets[-1]])
-        offsets.append(part.offsets[1:] - part.offsets[0] + end)
-        end += len(data[-1])
-    return RawRecords(np.concatenate(data), np.concatenate(offsets))
 
 
 class StrayReads:

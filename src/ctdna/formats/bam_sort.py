@@ -1,21 +1,40 @@
 """BAM files in coordinate order with their index, and in the order of read names.
 
-The order depends on the records alone, not on how they arrived. Records are sorted in memory.
+The order depends on the records alone, not on how they arrived. `CoordinateSorter` keeps to a ceiling of memory.
 """
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.formats.atomic import atomic_path
-from ctdna.formats.bam import BamHeader, BamWriter, read_records
+from ctdna.formats.bam import BamHeader, BamWriter, iter_records
 from ctdna.formats.bgzf import LEVEL
-from ctdna.model.columns import RawRecords
+from ctdna.formats.external_sort import (
+    MOST_CHUNK_BYTES,
+    MOST_SORT_BYTES,
+    ExternalSort,
+    add_records,
+)
+from ctdna.formats.spill import Source, read_name_order, spans
+from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.errors import InputError
 
 _UNPLACED = 1 << 30
 _BAI_MAX = 1 << 29
+
+
+def _coordinate_keys(fields: RecordFields) -> NDArray[np.int64]:
+    """Return contig (unplaced last), position and strand of records as one number each."""
+    contig = np.where(fields.ref_id < 0, _UNPLACED, fields.ref_id).astype(np.int64)
+    is_reverse = (fields.flag & 16 != 0).astype(np.int64)
+    key: NDArray[np.int64] = contig << 32 | (fields.pos0.astype(np.int64) + 1) << 1 | is_reverse
+    return key
 
 
 def coordinate_order(records: RawRecords) -> NDArray[np.int64]:
@@ -24,9 +43,7 @@ def coordinate_order(records: RawRecords) -> NDArray[np.int64]:
     from ctdna.kernels.record import record_fields
 
     fields = record_fields(records.data, records.offsets)
-    contig = np.where(fields.ref_id < 0, _UNPLACED, fields.ref_id).astype(np.int64)
-    is_reverse = (fields.flag & 16 != 0).astype(np.int64)
-    key = contig << 32 | (fields.pos0.astype(np.int64) + 1) << 1 | is_reverse
+    key = _coordinate_keys(fields)
     order = np.argsort(key, kind="stable").astype(np.int64)
     changes = np.flatnonzero(np.diff(key[order])) + 1
     bounds = np.concatenate(([0], changes, [len(order)])).astype(np.int64)
@@ -68,16 +85,93 @@ def index_bam(path: Path, header: BamHeader) -> Path:
     return index
 
 
+class CoordinateSorter:
+    """A BAM file in coordinate order and its `.bai`, from records in any order within a ceiling of memory.
+
+    `SO:coordinate` is set in the header. Both files appear when the `with` block ends well, and not at all otherwise;
+    their bytes do not depend on the memory.
+    """
+
+    def __init__(self, path: Path, header: BamHeader, memory: int, threads: int = 1, level: int = LEVEL) -> None:
+        """Take the final path, the header, the bytes that may be held; temporary files stand beside the path."""
+        self._path, self._header = path, header.with_order("coordinate")
+        self._chunk_bytes = max(min(memory // 8, MOST_CHUNK_BYTES), 1)
+        self._sort = ExternalSort(
+            path.parent, min(memory // 4 * 3, MOST_SORT_BYTES), 1, 3, "records that start at one place"
+        )
+        self._writer = BamWriter(path, self._header, threads, level)
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self._sort)
+            stack.enter_context(self._writer)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            for records in self._sorted():
+                self._writer.write(records)
+        index_bam(self._path, self._header)
+
+    def write(self, records: RawRecords) -> None:
+        """Add records.
+
+        Raises:
+            InputError: the temporary file cannot be written.
+        """
+        from ctdna.kernels.record import record_fields
+
+        fields = record_fields(records.data, records.offsets)
+        add_records(self._sort, records, _coordinate_keys(fields).reshape(1, -1))
+
+    def _sorted(self) -> Iterator[RawRecords]:
+        for rows, source in self._sort.chunks(self._chunk_bytes):
+            if rows[2].sum() <= self._chunk_bytes:
+                yield _in_order(rows, source)
+            else:
+                yield from self._one_place(rows, source)
+
+    def _one_place(self, rows: NDArray[np.int64], source: Source) -> Iterator[RawRecords]:
+        """Yield the records of one key, which are more than a chunk."""
+        from ctdna.kernels.record import read_bytes
+
+        at, size = np.take(rows[1:], read_name_order(source, rows[1], rows[2], self._chunk_bytes), axis=1)
+        for start, stop in spans(size, self._chunk_bytes):
+            data, places = source.fetch(at[start:stop], size[start:stop])
+            offsets = np.concatenate(([0], np.cumsum(size[start:stop]))).astype(np.int64)
+            yield RawRecords(read_bytes(data, places, offsets), offsets)
+
+
+def _in_order(rows: NDArray[np.int64], source: Source) -> RawRecords:
+    """Return records that are ordered by their key, ordered by name and flag as well."""
+    from ctdna.kernels.grouping import runs
+    from ctdna.kernels.order import sort_runs
+    from ctdna.kernels.record import FIXED_BYTES, read_bytes
+
+    data, at = source.fetch(rows[1], rows[2])
+    flag = data[at + 18].astype(np.int64) | data[at + 19].astype(np.int64) << 8
+    n_name = data[at + 12].astype(np.int32) - np.int32(1)
+    everything = np.arange(len(at), dtype=np.int64)
+    order = sort_runs(data, at + FIXED_BYTES, n_name, flag, everything, runs(rows[:1].copy()))
+    offsets = np.concatenate(([0], np.cumsum(rows[2][order]))).astype(np.int64)
+    return RawRecords(read_bytes(data, at[order], offsets), offsets)
+
+
 def write_sorted(path: Path, header: BamHeader, records: RawRecords, threads: int = 1, level: int = LEVEL) -> None:
     """Write records in coordinate order, with `SO:coordinate` in the header, and the `.bai` index.
 
     Raises:
         InputError: a file cannot be written, or a contig is too long for the index.
     """
-    ordered = header.with_order("coordinate")
-    with BamWriter(path, ordered, threads, level) as writer:
-        writer.write(records, coordinate_order(records))
-    index_bam(path, ordered)
+    with CoordinateSorter(path, header, MOST_SORT_BYTES, threads, level) as sorter:
+        sorter.write(records)
 
 
 def sort_and_index(source: Path, target: Path, threads: int = 1, level: int = LEVEL) -> None:
@@ -86,5 +180,7 @@ def sort_and_index(source: Path, target: Path, threads: int = 1, level: int = LE
     Raises:
         InputError: the source is missing or damaged, or the target cannot be written.
     """
-    header, records = read_records(source, threads)
-    write_sorted(target, header, records, threads, level)
+    header, batches = iter_records(source, threads)
+    with CoordinateSorter(target, header, MOST_SORT_BYTES, threads, level) as sorter:
+        for records in batches:
+            sorter.write(records)

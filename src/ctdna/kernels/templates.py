@@ -1,4 +1,4 @@
-"""Records walked once for grouping: fields and tags, mates that stand together, keys of templates, packed records."""
+"""Records walked once for grouping: fields and tags, mates that stand together, keys of templates."""
 
 from typing import NamedTuple
 
@@ -20,15 +20,11 @@ from ctdna.kernels.grouping import (
     UNKNOWN,
     UNMAPPED,
     Indices,
-    copy_without_mi,
-    n_digits,
-    put_mi,
     same_name,
 )
 from ctdna.kernels.jit import kernel
 from ctdna.kernels.record import FIXED_BYTES, Bytes, Int, Offsets, i32, tag_end, u16, u32
 from ctdna.kernels.umi import DASH_BIT, HALF_BASES
-from ctdna.model.columns import RawRecords
 
 RX, RG, CB = ord("R") | ord("X") << 8, ord("R") | ord("G") << 8, ord("C") | ord("B") << 8
 NO_DASH = 255
@@ -319,87 +315,6 @@ def name_fingerprints(data: Bytes, name_at: Offsets, n_name: NDArray[np.int32]) 
     return out
 
 
-@kernel
-def copy_bytes(data: Bytes, at: Int, out: Bytes, to: Int, n: Int) -> None:
-    """Copy `n` bytes."""
-    source, target = data[at : at + n], out[to : to + n]
-    for k in range(n):
-        target[k] = source[k]
-
-
-@kernel
-def _put_size(out: Bytes, at: Int, end: Int) -> None:
-    for k in range(4):
-        out[at + k] = end - at - 4 >> 8 * k & 255
-
-
-@kernel
-def pack_templates(
-    data: Bytes, offsets: Offsets, reads: Reads, mates: Indices, out: Bytes, to: Int
-) -> tuple[Indices, Int]:
-    """Copy the records of templates without their MI to `out`, read 1 before read 2, from `to` on.
-
-    `mates`: rows read 1 and read 2 (-1: none). Returns rows `at`, bytes of both and bytes of read 1; and where the
-    copies end.
-    """
-    n = mates.shape[1]
-    places = np.empty((3, n), dtype=np.int64)
-    end: Int = np.int64(to)
-    for i in range(n):
-        places[0, i] = end
-        for k in range(2):
-            record = mates[k, i]
-            if record < 0:
-                continue
-            at, size = offsets[record], offsets[record + 1] - offsets[record]
-            if reads.has_mi[record]:
-                start = end
-                end = copy_without_mi(data, at, reads.tags_at[record], offsets[record + 1], out, end)
-                _put_size(out, start, end)
-            else:
-                copy_bytes(data, at, out, end, size)
-                end += size
-            if k == 0:
-                places[2, i] = end - places[0, i]
-        places[1, i] = end - places[0, i]
-    return places, end
-
-
-@kernel
-def molecule_records(
-    data: Bytes, places: Indices, order: Indices, molecule: Indices, strand: NDArray[np.uint8]
-) -> RawRecords:
-    """Return the packed templates `order` as records with MI as their last tag (see `grouping.put_mi`).
-
-    `places` are rows `at`, bytes of both records and bytes of the first; `molecule` and `strand` are parallel to them.
-    """
-    n_records, room = 0, np.int64(0)
-    for i in range(len(order)):
-        item = order[i]
-        n_own = 2 if places[1, item] > places[2, item] else 1
-        n_records += n_own
-        mark = 4 + n_digits(molecule[item]) + (2 if strand[item] > 0 else 0)
-        room += places[1, item] + n_own * mark
-    out, offsets = np.empty(room, dtype=np.uint8), np.empty(n_records + 1, dtype=np.int64)
-    to: Int = np.int64(0)
-    offsets[0] = 0
-    record = 0
-    for i in range(len(order)):
-        item = order[i]
-        at, first_end = places[0, item], places[0, item] + places[2, item]
-        end = places[0, item] + places[1, item]
-        while at < end:
-            stop = first_end if at < first_end else end
-            start = to
-            copy_bytes(data, at, out, to, stop - at)
-            to = put_mi(out, to + stop - at, molecule[item], np.int64(strand[item]))
-            _put_size(out, start, to)
-            record += 1
-            offsets[record] = to
-            at = stop
-    return RawRecords(out, offsets)
-
-
 def warm() -> None:
     """Compile every kernel of this module for the types it is called with."""
     data = np.zeros(FIXED_BYTES + 8, dtype=np.uint8)
@@ -410,5 +325,3 @@ def warm() -> None:
     template_keys(data, reads, r1, r2, np.zeros(3, dtype=np.int64), np.zeros(256, dtype=np.uint8))
     cut_umis(np.zeros((3, 1), dtype=np.int64), np.zeros(1, dtype=np.int32))
     name_fingerprints(data, offsets[:1].copy(), reads.n_name)
-    places, _ = pack_templates(data, offsets, reads, np.stack((r1, r2)), np.empty(64, dtype=np.uint8), 0)
-    molecule_records(data, places, r1, r1, np.zeros(1, dtype=np.uint8))

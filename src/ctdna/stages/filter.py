@@ -27,7 +27,7 @@ from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.consensus import FilterParams
-from ctdna.stages.reference_fit import check_reads_fit
+from ctdna.stages.reference_fit import ReadsFit
 
 REASONS = {
     LOW_DEPTH: "low_depth",
@@ -151,6 +151,21 @@ def _metrics(
     )
 
 
+def add_metrics(one: StageMetrics | None, other: StageMetrics) -> StageMetrics:
+    """Return the counts of two batches together."""
+    if one is None:
+        return other
+    return StageMetrics(
+        stage=one.stage,
+        sample=one.sample,
+        unit=one.unit,
+        n_in=one.n_in + other.n_in,
+        n_out=one.n_out + other.n_out,
+        rejected={name: n + other.rejected[name] for name, n in one.rejected.items()},
+        counts={name: n + other.counts[name] for name, n in one.counts.items()},
+    )
+
+
 def stretches(records: RawRecords, filtered: Filtered, lengths: NDArray[np.int64]) -> Stretches:
     """Return the stretches of reference under the kept mapped records with masked bases.
 
@@ -181,14 +196,11 @@ def stretches(records: RawRecords, filtered: Filtered, lengths: NDArray[np.int64
 
 
 def kept_records(
-    records: RawRecords, filtered: Filtered, found: Stretches, bases: list[NDArray[np.uint8]]
+    records: RawRecords, filtered: Filtered, found: Stretches, bases: list[NDArray[np.uint8]], fit: ReadsFit
 ) -> RawRecords:
     """Return the kept records in their order, NM, MD and UQ renewed where bases were masked.
 
-    `bases` are the reference's upper-case letters of each stretch.
-
-    Raises:
-        InputError: the reads differ so much from the reference that it is not theirs.
+    `bases` are the reference's upper-case letters of each stretch; `fit` learns how well they suit the reads.
     """
     reference = np.concatenate([np.zeros(1, dtype=np.uint8), *bases]).astype(np.uint8)
     starts = np.cumsum([1, *(len(part) for part in bases)]).astype(np.int64)
@@ -196,16 +208,18 @@ def kept_records(
     place = np.where(has_stretch, starts[found.of_record], -1)
     first0 = np.append(found.start0, 0)
     shift = np.where(has_stretch, first0[found.of_record], 0)
-    check_reads_fit(
-        records, filtered.fields, np.where(has_stretch, place + filtered.fields.pos0 - shift, -1), reference
-    )
-    order = np.flatnonzero(filtered.status == PASS).astype(np.int64)
-    return take_retagged(records, filtered.fields, order, place, shift, reference)
+    fit.add(records, filtered.fields, np.where(has_stretch, place + filtered.fields.pos0 - shift, -1), reference)
+    return take_retagged(records, filtered.fields, kept_indices(filtered), place, shift, reference)
+
+
+def kept_indices(filtered: Filtered) -> NDArray[np.int64]:
+    """Return the indices of the kept records."""
+    return np.flatnonzero(filtered.status == PASS).astype(np.int64)
 
 
 def kept_unaligned(records: RawRecords, filtered: Filtered) -> RawRecords:
     """Return the kept records in their order as they are."""
-    return take_records(records.data, records.offsets, np.flatnonzero(filtered.status == PASS).astype(np.int64))
+    return take_records(records.data, records.offsets, kept_indices(filtered))
 
 
 def is_aligned(records: RawRecords) -> bool:

@@ -33,20 +33,34 @@ def check_panel_fit(panel: Panel, counts: SiteCounts) -> None:
     _check(int(is_seen.sum()), int((major != panel.regions.reference[is_seen]).sum()))
 
 
-def check_reads_fit(
-    records: RawRecords, fields: RecordFields, place: NDArray[np.int64], reference: NDArray[np.uint8]
-) -> None:
-    """Check that reads without indels and clips agree with the reference at half of their bases or more.
+class ReadsFit:
+    """The comparison of the first reads with the reference, added up over batches."""
 
-    `place` holds for each record the index of its first aligned base in `reference` (upper-case letters), -1: none.
+    def __init__(self) -> None:
+        """Start without reads."""
+        self._n_reads = self._n_compared = self._n_differing = 0
 
-    Raises:
-        InputError: they do not; nothing is said of fewer than `LEAST_COMPARED` bases.
-    """
-    chosen = np.flatnonzero((place >= 0) & (fields.n_cigar == 1))[:_MOST_READS]
-    n_bases = np.ascontiguousarray(fields.n_bases[chosen])
-    offsets = ragged_offsets(n_bases)
-    bases = read_bases(records.data, np.ascontiguousarray(fields.bases_at[chosen]), offsets, NIBBLES)
-    at = np.repeat(place[chosen] - offsets[:-1], n_bases) + np.arange(offsets[-1])
-    is_known = (bases != ord("N")) & (reference[at] != ord("N"))
-    _check(int(is_known.sum()), int((bases != reference[at])[is_known].sum()))
+    def add(
+        self, records: RawRecords, fields: RecordFields, place: NDArray[np.int64], reference: NDArray[np.uint8]
+    ) -> None:
+        """Compare reads without indels and clips with the reference.
+
+        `place` holds for each record the index of its first aligned base in `reference` (upper-case letters), -1: none.
+        """
+        chosen = np.flatnonzero((place >= 0) & (fields.n_cigar == 1))[: _MOST_READS - self._n_reads]
+        n_bases = np.ascontiguousarray(fields.n_bases[chosen])
+        offsets = ragged_offsets(n_bases)
+        bases = read_bases(records.data, np.ascontiguousarray(fields.bases_at[chosen]), offsets, NIBBLES)
+        at = np.repeat(place[chosen] - offsets[:-1], n_bases) + np.arange(offsets[-1])
+        is_known = (bases != ord("N")) & (reference[at] != ord("N"))
+        self._n_reads += len(chosen)
+        self._n_compared += int(is_known.sum())
+        self._n_differing += int((bases != reference[at])[is_known].sum())
+
+    def check(self) -> None:
+        """Check that the reads agree with the reference at half of their bases or more.
+
+        Raises:
+            InputError: they do not; nothing is said of fewer than `LEAST_COMPARED` bases.
+        """
+        _check(self._n_compared, self._n_differing)

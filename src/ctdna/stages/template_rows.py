@@ -33,15 +33,11 @@ from ctdna.stages.group import (
     cut_to_shortest,
     family_order,
     joined_texts,
-    length_error,
     library_ranks,
-    needs_one_length,
     orient,
-    paired_errors,
-    pairing_error,
     places_of,
-    umi_error,
 )
+from ctdna.stages.group_errors import length_error, needs_one_length, paired_errors, pairing_error, umi_error
 
 N_COLUMNS = 9
 CONTIGS, POSITIONS, AT, SIZE, SIZE1, MARKS, FIRST, SECOND, UMI = range(N_COLUMNS)
