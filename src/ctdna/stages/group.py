@@ -13,6 +13,7 @@ from ctdna.kernels.grouping import (
     REASONS,
     SECONDARY,
     SUPPLEMENTARY,
+    UNKNOWN,
     Ends,
     match_texts,
     name_groups,
@@ -41,6 +42,7 @@ from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.group import GroupParams
+from ctdna.stages.saturation import Molecules, molecule_sums, strand_sizes, yield_histograms, yield_values
 
 RULES = {"identity": IDENTITY, "edit": EDIT, "adjacency": ADJACENCY, "paired": ADJACENCY}
 MAX_CELL_BARCODE = 254
@@ -214,10 +216,21 @@ def _orient(templates: Templates, params: GroupParams) -> Templates:
     )
 
 
+def _molecules(
+    heads: NDArray[np.int64], place: NDArray[np.int64], molecule: NDArray[np.int64], strand: NDArray[np.uint8]
+) -> Molecules:
+    """Return the molecules from their founding UMIs' keys (`_places`, then the UMI's three) and places."""
+    contig, other = heads[0] >> 32, heads[0] & UNKNOWN
+    start0, later0 = (heads[1] >> 32) - (1 << 24), (heads[1] & UNKNOWN) - (1 << 24)
+    end0 = np.where(contig == other, later0, start0) + 1
+    sizes = strand_sizes(molecule, strand, len(place))
+    return Molecules(heads[-3], heads[-2], heads[-1].astype(np.int32), place, sizes, contig, start0, end0)
+
+
 def assign_molecules(
     templates: Templates, params: GroupParams
-) -> tuple[NDArray[np.int64], NDArray[np.uint8], dict[str, int]]:
-    """Return each template's molecule and strand, and counts of places and distinct UMIs.
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], Molecules, dict[str, int]]:
+    """Return each template's molecule and strand, the molecules, and counts of places and distinct UMIs.
 
     Molecules are numbered by place, then by the frequency of the UMI that founded them (most frequent first), then by
     its sequence.
@@ -248,7 +261,8 @@ def assign_molecules(
         is_turned = np.empty(len(order), dtype=np.bool_)
         is_turned[order] = np.repeat(turned, counts)
         strand = np.where(templates.ends.is_r1_lower != is_turned, 1, 2).astype(np.uint8)
-    return molecule, strand, {"places": len(place_starts) - 1, "umis_at_places": len(counts)}
+    found = _molecules(heads[:, by_count[is_root]], place[by_count[is_root]], molecule, strand)
+    return molecule, strand, found, {"places": len(place_starts) - 1, "umis_at_places": len(counts)}
 
 
 def _in_order(
@@ -281,6 +295,7 @@ def _metrics(
     rejected: dict[str, int],
     counts: dict[str, int],
     offsets: NDArray[np.int64],
+    yields: tuple[dict[str, float], dict[str, dict[int, int]]],
 ) -> StageMetrics:
     families = np.diff(offsets)
     n_molecules = int(grouped.molecule[-1]) + 1 if len(grouped.molecule) else 0
@@ -295,7 +310,7 @@ def _metrics(
         "families": len(families),
         "duplex_molecules": int(strands.all(axis=0).sum()),
     }
-    values = {"reads_per_molecule": float(templates_of.mean()) if n_molecules else 0.0}
+    values = {"reads_per_molecule": float(templates_of.mean()) if n_molecules else 0.0, **yields[0]}
     return StageMetrics(
         stage="group",
         sample=sample,
@@ -305,7 +320,7 @@ def _metrics(
         rejected=rejected,
         counts=counts,
         values=values,
-        histograms={"family_size": _histogram(families)},
+        histograms={"family_size": _histogram(families), **yields[1]},
     )
 
 
@@ -344,9 +359,11 @@ def group(records: RawRecords, groups: ReadGroups, params: GroupParams, sample: 
         lengths = _cut_to_shortest(_places(templates, params), lengths)
     first, second, shape, _ = encode_umis(records.data, umi_at[r1], lengths, BASE_TABLE)
     templates = _orient(templates._replace(first=first, second=second, shape=shape), params)
-    molecule, strand, counts = assign_molecules(templates, params)
+    molecule, strand, molecules, counts = assign_molecules(templates, params)
     grouped, offsets = _in_order(records, fields, templates, molecule, strand)
-    return grouped, _metrics(sample, len(records), grouped, rejected, counts, offsets)
+    sums = molecule_sums(molecules)
+    yields = yield_values(sums, params.edits), yield_histograms(sums, params.strategy == "paired")
+    return grouped, _metrics(sample, len(records), grouped, rejected, counts, offsets, yields)
 
 
 def tag_records(records: RawRecords, grouped: Grouped, start: int, stop: int) -> RawRecords:
