@@ -13,6 +13,7 @@ from ctdna.model.qc import (
     SampleQc,
     StageLoss,
     TargetDepth,
+    TargetYield,
 )
 
 DIGEST = "9f2c1e07" * 8
@@ -99,6 +100,24 @@ def losses() -> tuple[StageLoss, ...]:
     )
 
 
+def target_yield(name: str, n: int) -> TargetYield:
+    return TargetYield(
+        target=name,
+        contig=name.split(":")[0].lower(),
+        start0=100,
+        end0=280,
+        templates=3 * n,
+        molecules=n,
+        duplex_molecules=n // 2,
+        molecules_estimated=1.06 * n if n else 0.0,
+        saturation=1 / 1.06 if n else None,
+        sequencing_saturation=2 / 3 if n else None,
+        umi_collision=n * 6e-9 if n else None,
+        umi_collision_highest=n * 3e-8 if n else None,
+        molecules_lost_to_collisions=n * 1e-5,
+    )
+
+
 def library(**changes: object) -> LibraryYield:
     percents = range(5, 101, 5)
     values: dict[str, object] = {
@@ -118,6 +137,7 @@ def library(**changes: object) -> LibraryYield:
         "molecules_at_percent": {p: round(27_524 * (1 - 2.71828 ** (-p / 30)) / 0.9643) for p in percents},
         "duplex_molecules_at_percent": {p: round(15_010 * (p / 100) ** 1.3) for p in percents},
         "ideal_duplex_molecules_at_percent": {p: round(19_800 * (p / 100) ** 1.1) for p in percents},
+        "targets": tuple(target_yield(name, 2_900 - 37 * i) for i, name in enumerate(TARGETS)),
     }
     return LibraryYield.model_validate({**values, **changes})
 

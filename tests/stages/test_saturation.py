@@ -18,7 +18,8 @@ from ctdna.stages.saturation import (
     counted,
     molecule_sums,
     strand_sizes,
-    target_yield,
+    summed_up,
+    target_yields,
     yield_histograms,
     yield_values,
 )
@@ -90,7 +91,7 @@ def test_targets_hold_the_molecules_that_overlap_them(rows: list[tuple[int, ...]
             for k in range(len(rows))
             if some.contig[k] == PANEL.contig[i] and some.start0[k] < PANEL.end0[i] and some.end0[k] > PANEL.start0[i]
         ]
-        found = target_yield(sums, 1 / 64)
+        found = summed_up(sums, 1 / 64)
         assert found.molecules == len(mine)
         assert found.templates == int(some.sizes[mine].sum())
         assert found.duplex_molecules == sum(bool(some.sizes[k].all()) for k in mine)
@@ -166,7 +167,26 @@ def test_without_molecules_every_figure_is_zero() -> None:
     nothing = molecule_sums(_molecules([]), PANEL)
     assert set(yield_values(nothing, 1).values()) == {0.0}
     assert yield_histograms(nothing, is_duplex=True)["molecules_at_percent"] == dict.fromkeys(PERCENTS, 0)
-    assert target_yield(nothing.targets[0], 0.0).molecules == 0
+    rows = target_yields(nothing, PANEL, [("a", 200), ("b", 9), ("c", 60)])
+    assert [(row.target, row.contig, row.start0, row.end0) for row in rows] == [
+        ("wide", "a", 10, 90), ("mid", "a", 20, 30), ("one", "a", 25, 26), ("other", "c", 0, 50),
+    ]  # fmt: skip
+    assert {(row.molecules, row.saturation, row.umi_collision) for row in rows} == {(0, None, None)}
+
+
+def test_a_targets_figures_are_those_of_its_molecules() -> None:
+    rows = [(k // 3, k, 63 - k, 1 + k % 3, k % 2, 0, 50 if k < 30 else 200, 20) for k in range(60)]
+    (target,) = target_yields(
+        molecule_sums(_molecules(rows), Targets(*(np.array([v], dtype=np.int32) for v in (0, 60, 65)), ("t",))),
+        Targets(*(np.array([v], dtype=np.int32) for v in (0, 60, 65)), ("t",)),
+        [("a", 300)],
+    )
+    mine = _molecules(rows[:30]).sizes.sum(axis=1)
+    once, twice = int((mine == 1).sum()), int((mine == 2).sum())
+    assert (target.molecules, target.templates) == (30, int(mine.sum()))
+    assert target.molecules_estimated == pytest.approx(30 + once**2 / (2 * twice))
+    assert target.saturation == pytest.approx(30 / target.molecules_estimated)
+    assert target.sequencing_saturation == pytest.approx(1 - 30 / mine.sum())
 
 
 def test_curves_end_at_what_was_seen() -> None:

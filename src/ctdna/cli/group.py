@@ -13,6 +13,7 @@ from ctdna.model.params.group import GroupParams, Strategy
 if TYPE_CHECKING:
     from ctdna.formats.bam import BamHeader
     from ctdna.model.columns import RawRecords
+    from ctdna.model.evidence import Targets
     from ctdna.model.metrics import StageMetrics
     from ctdna.stages.group import Grouped
 
@@ -71,6 +72,24 @@ def _write(path: Path, header: "BamHeader", records: "RawRecords", grouped: "Gro
             writer.write(tag_records(records, grouped, start, start + RECORDS_AT_ONCE))
 
 
+def _panel(path: Path | None, kit_name: str | None, header: "BamHeader") -> "Targets":
+    """Return the targets of the BED file, or those of the kit.
+
+    Raises:
+        InputError: there is neither, or the file does not fit the BAM's contigs.
+    """
+    from ctdna.formats.bed import read_bed
+
+    if path is None:
+        if kit_name is None:
+            raise InputError(None, "--loci", "no targets are given", "give --panel or --kit")
+        from ctdna.kit.load import load_kit
+
+        kit = load_kit(kit_name)
+        path = kit.path(kit.definition.files.panel)
+    return read_bed(path, header.contigs)
+
+
 def _warn(metrics: "StageMetrics") -> None:
     if metrics.n_out == 0:
         why = (
@@ -116,6 +135,8 @@ def _warn(metrics: "StageMetrics") -> None:
 )
 @options.output_path("--metrics", "Counts of reads in, out and rejected by reason, as JSON.", required=False)
 @options.output_path("--histogram", "Table of family sizes, in fgbio's columns.", required=False)
+@options.output_path("--loci", "Table of molecules, saturation and UMI collisions by target.", required=False)
+@options.input_path("--panel", "BED file of the targets of --loci; without it the kit's.", required=False)
 @click.option("--sample", help="Sample id for the metrics; else the first read group's SM.")
 @options.kit()
 @options.threads()
@@ -127,6 +148,8 @@ def command(
     output: Path,
     metrics: Path | None,
     histogram: Path | None,
+    loci: Path | None,
+    panel: Path | None,
     sample: str | None,
     kit_name: str | None,
     threads: int,
@@ -143,16 +166,21 @@ def command(
     from ctdna.formats.atomic import write_text
     from ctdna.formats.bam import read_records
     from ctdna.formats.documents import write_json
+    from ctdna.formats.yields import write_yields
     from ctdna.stages.group import ReadGroups, group
+    from ctdna.stages.saturation import target_yields
 
     header, records = read_records(input, threads)
     lines = header.lines("RG")
     groups = ReadGroups(tuple(line.get("ID", "") for line in lines), tuple(line.get("LB", "") for line in lines))
+    targets = _panel(panel, kit_name, header) if loci else None
     with options.located(input):
-        grouped, counts = group(records, groups, params, _sample(header, sample))
+        grouped, counts = group(records, groups, params, _sample(header, sample), targets)
     _write(output, header, records, grouped, threads)
     if histogram:
         write_text(histogram, histogram_text(counts.histograms["family_size"]))
+    if loci and targets:
+        write_yields(loci, target_yields(grouped.sums, targets, header.contigs))
     if metrics:
         write_json(metrics, counts)
     _warn(counts)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 STAGES = ("extract", "collapse", "align", "group", "consensus", "realign", "filter", "call")
 _OPTIONAL = ("collapse", "realign")
 """Stages that not every way from reads to calls has."""
+YIELDS = "group.loci.tsv"
 _NO_RUN = "give the output folder of `ctdna run`"
 
 
@@ -105,6 +106,7 @@ def _sample_evidence(run_dir: Path, sample: str, reference: Path, kit: "LoadedKi
     from ctdna.formats.bam import iter_records, read_header, read_records
     from ctdna.formats.bed import read_bed
     from ctdna.formats.vcf import read_vcf
+    from ctdna.formats.yields import read_yields
     from ctdna.stages.qc import SampleEvidence
     from ctdna.stages.quality.controls import Seen
     from ctdna.stages.quality.coverage import PanelTarget, panel_depth
@@ -141,6 +143,7 @@ def _sample_evidence(run_dir: Path, sample: str, reference: Path, kit: "LoadedKi
         insert_sizes=molecules.insert_sizes,
         alleles=alleles,
         snps=_snp_counts(folder / "filter.bam", reference, kit, threads),
+        yields=read_yields(folder / YIELDS) if (folder / YIELDS).is_file() else (),
     )
 
 

@@ -153,6 +153,25 @@ class StageLoss(Frozen):
     """The stage's further counts."""
 
 
+class TargetYield(Frozen):
+    """The molecules that overlap one target; a figure is missing where there is none."""
+
+    target: str
+    contig: str
+    start0: int
+    end0: int
+    templates: int
+    molecules: int
+    duplex_molecules: int
+    molecules_estimated: float
+    """As for the library: see `LibraryYield`."""
+    saturation: float | None
+    sequencing_saturation: float | None
+    umi_collision: float | None
+    umi_collision_highest: float | None
+    molecules_lost_to_collisions: float
+
+
 class LibraryYield(Frozen):
     """How far a library is exhausted: what more or fewer reads would show, and what UMIs cannot tell apart."""
 
@@ -185,6 +204,8 @@ class LibraryYield(Frozen):
     """Per cent of the templates -> molecules expected on both strands; empty without strands."""
     ideal_duplex_molecules_at_percent: dict[int, int] = {}
     """The same if either strand gave each template with a chance of 1/2."""
+    targets: tuple[TargetYield, ...] = ()
+    """By target of the panel, in its order."""
 
 
 class SampleQc(Frozen):

@@ -28,7 +28,7 @@ MAX_SIZE = 20
 """Larger families stand together at the end of the curve."""
 READS = ("extract", "collapse", "align", "group", "consensus")
 CONSENSUS = ("realign", "filter")
-_LEFT, _RIGHT, _TOP, _BASE, _HEIGHT = 52.0, 10.0, 34.0, 170.0, 204.0
+_LEFT, _RIGHT, _TOP, _BASE, _HEIGHT = 52.0, 20.0, 34.0, 170.0, 204.0
 
 
 class Series(NamedTuple):
@@ -145,7 +145,7 @@ def family_chart(molecules: Mapping[int, int], families: Mapping[int, int], lang
     top = ceiling(max((y for _, y in points), default=0.0))
     up = Axis(words(language, "chart.share"), top, tuple((top * k / 4, f"{top * k / 4:g}%") for k in range(5)))
     across = Axis(words(language, "chart.family_axis"), largest + 0.5, tuple(ticks))
-    return line_chart(series, across, up, words(language, "chart.families"))
+    return line_chart(series, across, up, words(language, "chart.sizes"))
 
 
 def _reads(loss: StageLoss) -> tuple[int, int]:

@@ -1,7 +1,8 @@
 """What became of the reads, and how far the library is exhausted."""
 
-from ctdna.model.qc import LibraryYield, StageLoss
+from ctdna.model.qc import LibraryYield, StageLoss, TargetYield
 from ctdna.model.result import TIERS, Result
+from ctdna.report.charts import MAX_TARGETS
 from ctdna.report.charts_evidence import CONSENSUS, duplex_chart, losses_chart, saturation_chart
 from ctdna.report.numbers import percent, plain
 from ctdna.report.texts import Language, code, words
@@ -134,9 +135,34 @@ def _tiers(result: Result, language: Language) -> Table | None:
     return Table(caption=words(language, "library.tiers"), columns=columns, rows=rows, dense=True)
 
 
+def _target(row: TargetYield, language: Language) -> tuple[Cell, ...]:
+    return (
+        Cell(text=row.target),
+        Cell(text=plain(row.molecules), tone="strong"),
+        Cell(text=_share(row.duplex_molecules, row.molecules, language)),
+        Cell(text=percent(row.saturation, language)),
+        Cell(text=percent(row.sequencing_saturation, language)),
+        Cell(text=percent(row.umi_collision, language), sub=f"≤ {percent(row.umi_collision_highest, language)}"),
+    )
+
+
+def _targets(result: Result, language: Language) -> Table | None:
+    """Return the library over each target, the least saturated first where they are many; None without a panel."""
+    library = result.qc.library
+    if library is None or not library.targets:
+        return None
+    chosen = list(library.targets)
+    if len(chosen) > MAX_TARGETS:
+        chosen = sorted(chosen, key=lambda row: (row.saturation or 0.0, row.target))[:MAX_TARGETS]
+    columns = _columns(language, target=2.4, molecules=1.2, on_both=1.8, saturation=1.3, repeats=1.6, collision=1.8)
+    rows = tuple(_target(row, language) for row in chosen)
+    return Table(caption=words(language, "library.targets"), columns=columns, rows=rows, dense=True)
+
+
 def library_section(result: Result, language: Language) -> Section | None:
     """Return how far the library is exhausted: figures, tiers, and yields at fewer reads; None without any of it."""
-    blocks: list[Block] = [table for table in (_figures(result, language), _tiers(result, language)) if table]
+    tables = (_figures(result, language), _tiers(result, language), _targets(result, language))
+    blocks: list[Block] = [table for table in tables if table]
     library = result.qc.library
     if library and library.molecules:
         svg, note = saturation_chart(library, language), words(language, "chart.saturation_note")

@@ -169,7 +169,7 @@ def charts_section(result: Result, language: Language) -> Section | None:
         charts.append(Chart(title=words(language, "chart.tiers"), svg=tier_chart(qc.tiers, language)))
     if qc.library and qc.library.molecules:
         svg = family_chart(qc.library.molecule_sizes, qc.family_sizes, language)
-        charts.append(Chart(title=words(language, "chart.families"), svg=svg, half=True))
+        charts.append(Chart(title=words(language, "chart.sizes"), svg=svg, half=True))
     elif qc.family_sizes:
         title = words(language, "chart.families")
         svg = histogram(qc.family_sizes, title, words(language, "chart.n_families"))

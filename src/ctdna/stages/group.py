@@ -40,9 +40,10 @@ from ctdna.kernels.umi import (
 )
 from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.errors import InputError
+from ctdna.model.evidence import Targets
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.group import GroupParams
-from ctdna.stages.saturation import Molecules, molecule_sums, strand_sizes, yield_histograms, yield_values
+from ctdna.stages.saturation import Molecules, MoleculeSums, molecule_sums, strand_sizes, yield_histograms, yield_values
 
 RULES = {"identity": IDENTITY, "edit": EDIT, "adjacency": ADJACENCY, "paired": ADJACENCY}
 MAX_CELL_BARCODE = 254
@@ -91,6 +92,8 @@ class Grouped(NamedTuple):
     """The number of the molecule, from 0 in the order of the genome."""
     strand: NDArray[np.uint8]
     """0 without strands; with the paired strategy 1 for /A (read 1 has the earlier end), 2 for /B."""
+    sums: MoleculeSums
+    """What the molecules add up to."""
 
 
 def _name(records: RawRecords, fields: RecordFields, record: int) -> str:
@@ -271,6 +274,7 @@ def _in_order(
     templates: Templates,
     molecule: NDArray[np.int64],
     strand: NDArray[np.uint8],
+    sums: MoleculeSums,
 ) -> tuple[Grouped, NDArray[np.int64]]:
     """Return the records by molecule, strand and name, read 1 first, and the offsets of the families (templates)."""
     items = np.lexsort((strand, molecule))
@@ -280,7 +284,7 @@ def _in_order(
     is_there = both >= 0
     of_reads = np.repeat(items, 2)[is_there]
     written = both[is_there]
-    return Grouped(written, fields.tags_at[written], molecule[of_reads], strand[of_reads]), offsets
+    return Grouped(written, fields.tags_at[written], molecule[of_reads], strand[of_reads], sums), offsets
 
 
 def _histogram(values: NDArray[np.int64]) -> dict[int, int]:
@@ -324,8 +328,10 @@ def _metrics(
     )
 
 
-def group(records: RawRecords, groups: ReadGroups, params: GroupParams, sample: str) -> tuple[Grouped, StageMetrics]:
-    """Return the records to write, by molecule, and the counts (in reads).
+def group(
+    records: RawRecords, groups: ReadGroups, params: GroupParams, sample: str, targets: Targets | None = None
+) -> tuple[Grouped, StageMetrics]:
+    """Return the records to write, by molecule, and the counts (in reads); with a panel the sums are also by target.
 
     The order of the input does not matter. Records of one template share a name. Output order is the one named
     template-coordinate: place, molecule, strand, read name, read 1 before read 2.
@@ -360,8 +366,8 @@ def group(records: RawRecords, groups: ReadGroups, params: GroupParams, sample: 
     first, second, shape, _ = encode_umis(records.data, umi_at[r1], lengths, BASE_TABLE)
     templates = _orient(templates._replace(first=first, second=second, shape=shape), params)
     molecule, strand, molecules, counts = assign_molecules(templates, params)
-    grouped, offsets = _in_order(records, fields, templates, molecule, strand)
-    sums = molecule_sums(molecules)
+    sums = molecule_sums(molecules, targets)
+    grouped, offsets = _in_order(records, fields, templates, molecule, strand, sums)
     yields = yield_values(sums, params.edits), yield_histograms(sums, params.strategy == "paired")
     return grouped, _metrics(sample, len(records), grouped, rejected, counts, offsets, yields)
 

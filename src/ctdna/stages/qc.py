@@ -21,6 +21,7 @@ from ctdna.model.qc import (
     SampleVerdict,
     SnpCount,
     Status,
+    TargetYield,
     worst,
 )
 from ctdna.model.sample import Sample
@@ -53,6 +54,8 @@ class SampleEvidence(NamedTuple):
     insert_sizes: dict[int, int]
     alleles: dict[Allele, Seen]
     snps: tuple[SnpCount, ...]
+    yields: tuple[TargetYield, ...] = ()
+    """By target, of the group stage; empty where it did not tell."""
 
 
 def _share(part: float, whole: float) -> float | None:
@@ -141,7 +144,7 @@ def sample_qc(sample: Sample, evidence: SampleEvidence, kit: KitDefinition, kit_
         insert_sizes=evidence.insert_sizes,
         snps=evidence.snps,
         losses=stage_losses(evidence.metrics),
-        library=library_yield(evidence.metrics.get("group")),
+        library=library_yield(evidence.metrics.get("group"), evidence.yields),
     )
 
 

@@ -3,6 +3,7 @@
 A part is any set of whole places. `molecule_sums` counts one part, `plus` joins two, in any order.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ctdna.kernels.umi import Codes
 from ctdna.model.evidence import Targets
+from ctdna.model.qc import TargetYield
 from ctdna.stages.umi_diversity import UmiDiversity, umi_diversity
 from ctdna.stats.richness import (
     chao1,
@@ -95,8 +97,8 @@ class Collision(NamedTuple):
     """Molecules expected to have been counted together with another."""
 
 
-class TargetYield(NamedTuple):
-    """The molecules that overlap one target."""
+class Whole(NamedTuple):
+    """What a set of molecules says as a whole."""
 
     templates: int
     molecules: int
@@ -175,13 +177,13 @@ def collision(places: Counted, same: float) -> Collision:
     return Collision(mean, weighted_quantile(chance, places.counts, 0.95), float(chance.max()), n_lost)
 
 
-def target_yield(sums: Sums, same: float) -> TargetYield:
+def summed_up(sums: Sums, same: float) -> Whole:
     """Return what a set of molecules says; every figure is 0 where there is none."""
     first, second = sums.sizes.keys >> 32, sums.sizes.keys & _LOW
     counts, size = sums.sizes.counts, first + second
     n, templates = int(counts.sum()), int((counts * size).sum())
     estimated = chao1(n, int(counts[size == 1].sum()), int(counts[size == 2].sum()))
-    return TargetYield(
+    return Whole(
         templates,
         n,
         int(counts[(first > 0) & (second > 0)].sum()),
@@ -192,11 +194,37 @@ def target_yield(sums: Sums, same: float) -> TargetYield:
     )
 
 
+def target_yields(sums: MoleculeSums, targets: Targets, contigs: Sequence[tuple[str, int]]) -> tuple[TargetYield, ...]:
+    """Return what the molecules over each target say, in the panel's order; a molecule counts at each it overlaps."""
+    same = sums.umis.same_chance()
+    rows = []
+    for i, over in enumerate(sums.targets):
+        whole = summed_up(over, same)
+        rows.append(
+            TargetYield(
+                target=targets.names[i],
+                contig=contigs[int(targets.contig[i])][0],
+                start0=int(targets.start0[i]),
+                end0=int(targets.end0[i]),
+                templates=whole.templates,
+                molecules=whole.molecules,
+                duplex_molecules=whole.duplex_molecules,
+                molecules_estimated=whole.molecules_estimated,
+                saturation=whole.saturation if whole.molecules else None,
+                sequencing_saturation=whole.sequencing_saturation if whole.molecules else None,
+                umi_collision=whole.collision.mean if whole.molecules else None,
+                umi_collision_highest=whole.collision.highest if whole.molecules else None,
+                molecules_lost_to_collisions=whole.collision.n_lost,
+            )
+        )
+    return tuple(rows)
+
+
 def yield_values(sums: MoleculeSums, edits: int) -> dict[str, float]:
     """Return the figures of a sample by their names in the stage's metrics."""
     same = sums.umis.same_chance()
     near = collision(sums.all.places, sums.umis.same_chance(edits))
-    whole = target_yield(sums.all, same)
+    whole = summed_up(sums.all, same)
     return {
         "effective_umis": 1 / same if same else 0.0,
         "molecules_estimated": whole.molecules_estimated,

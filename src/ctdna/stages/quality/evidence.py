@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from ctdna.model.metrics import StageMetrics
-from ctdna.model.qc import LibraryYield, StageLoss
+from ctdna.model.qc import LibraryYield, StageLoss, TargetYield
 
 ORDER = ("extract", "collapse", "align", "group", "consensus", "realign", "filter", "call")
 _WHOLE_RUN = "demultiplex"
@@ -11,6 +11,7 @@ _VALUES = (
     *("molecules_estimated", "saturation", "sequencing_saturation", "effective_umis", "umi_collision"),
     *("umi_collision_p95", "umi_collision_highest", "umi_collision_within_edits", "molecules_lost_to_collisions"),
 )
+_CURVES = ("molecules_at_percent", "duplex_molecules_at_percent", "ideal_duplex_molecules_at_percent")
 
 
 def stage_losses(metrics: Mapping[str, StageMetrics]) -> tuple[StageLoss, ...]:
@@ -26,18 +27,16 @@ def stage_losses(metrics: Mapping[str, StageMetrics]) -> tuple[StageLoss, ...]:
     )
 
 
-def library_yield(group: StageMetrics | None) -> LibraryYield | None:
+def library_yield(group: StageMetrics | None, targets: tuple[TargetYield, ...] = ()) -> LibraryYield | None:
     """Return how far the library is exhausted; None where the group stage did not tell."""
     if group is None or any(name not in group.values for name in _VALUES):
         return None
     histograms = group.histograms
-    return LibraryYield(
-        templates=group.counts["templates"],
-        molecules=group.counts["molecules"],
-        duplex_molecules=group.counts["duplex_molecules"],
+    found: dict[str, object] = {
+        **{name: group.counts[name] for name in ("templates", "molecules", "duplex_molecules")},
         **{name: group.values[name] for name in _VALUES},
-        molecule_sizes=histograms["molecule_size"],
-        molecules_at_percent=histograms["molecules_at_percent"],
-        duplex_molecules_at_percent=histograms.get("duplex_molecules_at_percent", {}),
-        ideal_duplex_molecules_at_percent=histograms.get("ideal_duplex_molecules_at_percent", {}),
-    )
+        "molecule_sizes": histograms["molecule_size"],
+        **{name: histograms[name] for name in _CURVES if name in histograms},
+        "targets": targets,
+    }
+    return LibraryYield.model_validate(found)
