@@ -189,11 +189,18 @@ def test_a_targets_figures_are_those_of_its_molecules() -> None:
     assert target.sequencing_saturation == pytest.approx(1 - 30 / mine.sum())
 
 
+ROWS = [(k % 7, k, 63 - k, k % 4, k % 3, 0, 5, 20) for k in range(60)]
+
+
+def some_sums() -> MoleculeSums:
+    """Return the sums of 60 molecules at 7 places."""
+    return molecule_sums(_molecules(ROWS))
+
+
 def test_curves_end_at_what_was_seen() -> None:
-    rows = [(k % 7, k, 63 - k, k % 4, k % 3, 0, 5, 20) for k in range(60)]
-    sums = molecule_sums(_molecules(rows))
+    sums = some_sums()
     found = yield_histograms(sums, is_duplex=True)
-    both = sum(bool(pair.all()) for pair in _molecules(rows).sizes)
+    both = sum(bool(pair.all()) for pair in _molecules(ROWS).sizes)
     assert found["molecules_at_percent"][100] == 60
     assert found["duplex_molecules_at_percent"][100] == both
     assert list(found["molecules_at_percent"].values()) == sorted(found["molecules_at_percent"].values())
