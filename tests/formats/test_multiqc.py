@@ -18,6 +18,7 @@ def _library(**changes: object) -> LibraryYield:
         "molecules_at_percent": {50: 60, 100: 90},
         "duplex_molecules_at_percent": {50: 10, 100: 30},
         "ideal_duplex_molecules_at_percent": {50: 15, 100: 40},
+        "targets": (),
     }
     return LibraryYield.model_validate({**values, **changes})
 

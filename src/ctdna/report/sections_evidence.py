@@ -135,6 +135,11 @@ def _tiers(result: Result, language: Language) -> Table | None:
     return Table(caption=words(language, "library.tiers"), columns=columns, rows=rows, dense=True)
 
 
+def _collision(row: TargetYield, language: Language) -> str:
+    mean, highest = (percent(value, language) for value in (row.umi_collision, row.umi_collision_highest))
+    return mean if row.umi_collision is None else f"{mean} (≤ {highest})"
+
+
 def _target(row: TargetYield, language: Language) -> tuple[Cell, ...]:
     return (
         Cell(text=row.target),
@@ -142,7 +147,7 @@ def _target(row: TargetYield, language: Language) -> tuple[Cell, ...]:
         Cell(text=_share(row.duplex_molecules, row.molecules, language)),
         Cell(text=percent(row.saturation, language)),
         Cell(text=percent(row.sequencing_saturation, language)),
-        Cell(text=percent(row.umi_collision, language), sub=f"≤ {percent(row.umi_collision_highest, language)}"),
+        Cell(text=_collision(row, language)),
     )
 
 
@@ -154,7 +159,7 @@ def _targets(result: Result, language: Language) -> Table | None:
     chosen = list(library.targets)
     if len(chosen) > MAX_TARGETS:
         chosen = sorted(chosen, key=lambda row: (row.saturation or 0.0, row.target))[:MAX_TARGETS]
-    columns = _columns(language, target=2.4, molecules=1.2, on_both=1.8, saturation=1.3, repeats=1.6, collision=1.8)
+    columns = _columns(language, target=2.1, molecules=1.1, on_both=1.7, saturation=1.1, repeats=1.3, collision=2.6)
     rows = tuple(_target(row, language) for row in chosen)
     return Table(caption=words(language, "library.targets"), columns=columns, rows=rows, dense=True)
 

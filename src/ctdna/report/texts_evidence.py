@@ -27,7 +27,7 @@ EVIDENCE: dict[str, tuple[str, str]] = {
     "col.on_both": ("On both strands", "双链"),
     "col.saturation": ("Saturation", "饱和度"),
     "col.repeats": ("Sequencing saturation", "测序饱和度"),
-    "col.collision": ("Shared UMI, mean", "UMI 碰撞概率均值"),
+    "col.collision": ("Shared UMI: mean (highest)", "UMI 碰撞概率：均值（最高）"),
     "library.targets": ("Library over each target", "各区域的文库情况"),
     "stage.extract": ("UMIs taken out", "提取 UMI"),
     "stage.collapse": ("Collapsed", "合并相同模板"),
@@ -112,7 +112,7 @@ EVIDENCE: dict[str, tuple[str, str]] = {
         "与同样多的等频 UMI 具有相同的相遇概率。",
     ),
     "library.collision": ("Chance of a shared UMI", "UMI 碰撞概率"),
-    "library.collisions": ("{mean}; 95 %: {p95}; highest: {highest}", "均值 {mean}；95%：{p95}；最高：{highest}"),
+    "library.collisions": ("mean {mean}\n95 %: {p95}\nhighest: {highest}", "均值：{mean}\n95%：{p95}\n最高：{highest}"),
     "library.collision_means": (
         "Chance of a molecule to have place and UMI in common with another: mean, what 95 % of molecules do not "
         "exceed, highest.",
