@@ -38,7 +38,7 @@ class Molecules(NamedTuple):
     shape: NDArray[np.int32]
     """Its shape (`kernels.umi`)."""
     place: NDArray[np.int64]
-    """Number of the place; only equality counts."""
+    """Number of the place, 0 or more; only equality counts."""
     sizes: NDArray[np.int64]
     """n x 2: templates of strand A and of strand B; without strands all in the first."""
     contig: NDArray[np.int64]
@@ -125,8 +125,19 @@ def strand_sizes(molecule: NDArray[np.int64], strand: NDArray[np.uint8], n_molec
     return np.bincount(column, minlength=2 * n_molecules).reshape(n_molecules, 2).astype(np.int64)
 
 
+def _different(keys: NDArray[np.int64]) -> Counted:
+    """Return the different keys and how often each came; keys that lie close to 0 are counted without sorting."""
+    if len(keys) and int(keys.max()) < 2 * len(keys) + 65536:
+        counts = np.bincount(keys)
+        found = np.flatnonzero(counts)
+        return Counted(found.astype(np.int64), counts[found].astype(np.int64))
+    return counted(keys)
+
+
 def _sums(sizes: NDArray[np.int64], at_place: NDArray[np.int64]) -> Sums:
-    return Sums(counted(sizes[:, 0] << 32 | sizes[:, 1]), counted(at_place))
+    width = int(sizes[:, 1].max(initial=0)) + 1
+    pairs = _different(sizes[:, 0] * width + sizes[:, 1])
+    return Sums(Counted(pairs.keys // width << 32 | pairs.keys % width, pairs.counts), _different(at_place))
 
 
 def _over_targets(molecules: Molecules, targets: Targets) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -149,8 +160,9 @@ def _over_targets(molecules: Molecules, targets: Targets) -> tuple[NDArray[np.in
 
 def molecule_sums(molecules: Molecules, targets: Targets | None = None) -> MoleculeSums:
     """Return the sums of the molecules of whole places; with a panel also by target, in the panel's order."""
-    _, at, n_at = np.unique(molecules.place, return_inverse=True, return_counts=True)
-    at_place = n_at[at].astype(np.int64)
+    is_first = np.diff(molecules.place, prepend=-1) != 0
+    n_at = np.diff(np.append(np.flatnonzero(is_first), len(is_first)))
+    at_place = np.repeat(n_at, n_at).astype(np.int64)
     by_target: tuple[Sums, ...] = ()
     if targets is not None:
         molecule, target = _over_targets(molecules, targets)

@@ -95,7 +95,7 @@ class UmiDiversity(NamedTuple):
         """
         total = sum(self.molecules.values())
         chance = 0.0
-        for shape, tables in self.words.items():
+        for shape, tables in sorted(self.words.items()):
             n = self.molecules[shape]
             share = n * (n - 1) / (total * (total - 1)) if total > 1 else 1.0
             words = [_by_mismatches(table, edits) for table in tables]
