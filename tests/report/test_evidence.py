@@ -102,7 +102,7 @@ def test_the_librarys_figures_are_told_with_what_they_mean() -> None:
     section = library_section(_result(), "en")
     assert section is not None
     text = section.model_dump_json()
-    for said in ("at least 29,102", "94.6", "1,050,000", "0.0017", "20,410 (11.1", "31,002", "41,300 (0.56", "0.24"):
+    for said in ("at least 29,102", "94.6", "1,050,000", "0.0017", "20,410 (10.7", "31,002", "41,300 (0.56", "0.24"):
         assert said in text
     assert "14,210 (54.1" in text
     assert "8,210 (29.8" in text

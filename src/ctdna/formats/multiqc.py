@@ -60,7 +60,8 @@ def _molecule_sizes(libraries: dict[str, LibraryYield]) -> Plain:
 
 
 def _by_reads(one: LibraryYield, at_percent: dict[int, int]) -> list[list[int]]:
-    return [[0, 0], *([round(one.templates * share / 100), n] for share, n in sorted(at_percent.items()))]
+    """Return read pairs -> molecules; where shares come to the same number of read pairs, the larger share counts."""
+    return _curve({0: 0} | {round(one.templates * share / 100): n for share, n in sorted(at_percent.items())})
 
 
 def _saturation(libraries: dict[str, LibraryYield]) -> Plain:

@@ -83,7 +83,7 @@ def _stage_rows(losses: dict[str, StageLoss], language: Language) -> list[tuple[
     """Return what single stages counted besides: cut adapters, reads aligned for others, bases masked."""
     rows = []
     if (extract := losses.get("extract")) and "reads_trimmed" in extract.counts:
-        reads = extract.n_out * (2 if extract.unit == "read pairs" else 1)
+        reads = extract.n_in * (2 if extract.unit == "read pairs" else 1)
         rows.append(("library.trimmed", _share(extract.counts["reads_trimmed"], reads, language)))
     if (collapse := losses.get("collapse")) and "clusters" in collapse.counts:
         rows.append(("library.clusters", plain(collapse.counts["clusters"])))
