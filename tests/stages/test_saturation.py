@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ctdna.model.evidence import Targets
 from ctdna.stages.saturation import (
+    NOTHING,
     PERCENTS,
     Molecules,
     MoleculeSums,
@@ -56,11 +57,16 @@ def _molecules(rows: list[tuple[int, ...]]) -> Molecules:
 
 def _equal(one: MoleculeSums, other: MoleculeSums) -> bool:
     columns = [
-        [sums.all, *sums.targets, *(table for tables in sums.umis.words.values() for table in tables)]
+        [
+            sums.all,
+            *(sums.targets[i] for i in sorted(sums.targets)),
+            *(table for tables in sums.umis.words.values() for table in tables),
+        ]
         for sums in (one, other)
     ]
     flat = [[np.concatenate([np.ravel(x) for x in _arrays(item)]) for item in side] for side in columns]
-    return one.umis.molecules == other.umis.molecules and all(map(np.array_equal, *flat))
+    same_keys = one.umis.molecules == other.umis.molecules and one.targets.keys() == other.targets.keys()
+    return same_keys and all(map(np.array_equal, *flat))
 
 
 def _arrays(item: object) -> list[np.ndarray]:
@@ -77,6 +83,7 @@ def test_parts_add_up_to_the_whole(rows: list[tuple[int, ...]], cut: int) -> Non
     high = molecule_sums(_molecules([row for row in rows if row[0] >= cut]), PANEL)
     assert _equal(low.plus(high), whole)
     assert _equal(high.plus(low), whole)
+    assert _equal(NOTHING.plus(whole), whole)
     assert yield_values(low.plus(high), 1) == yield_values(whole, 1)
 
 
@@ -85,7 +92,9 @@ def test_parts_add_up_to_the_whole(rows: list[tuple[int, ...]], cut: int) -> Non
 def test_targets_hold_the_molecules_that_overlap_them(rows: list[tuple[int, ...]]) -> None:
     some = _molecules(rows)
     at_place = Counter(some.place.tolist())
-    for i, sums in enumerate(molecule_sums(some, PANEL).targets):
+    found_sums = molecule_sums(some, PANEL).targets
+    for i in range(len(PANEL.names)):
+        sums = found_sums.get(i, NOTHING.all)
         mine = [
             k
             for k in range(len(rows))

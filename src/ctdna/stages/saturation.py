@@ -77,13 +77,20 @@ class MoleculeSums(NamedTuple):
 
     all: Sums
     umis: UmiDiversity
-    targets: tuple[Sums, ...]
-    """Of the molecules that overlap each target of a panel; empty without a panel."""
+    targets: dict[int, Sums]
+    """Target of a panel -> the sums of the molecules that overlap it; without those that none overlaps."""
 
     def plus(self, other: Self) -> "MoleculeSums":
         """Return both added up; both must be of one panel."""
-        targets = tuple(mine.plus(more) for mine, more in zip(self.targets, other.targets, strict=True))
+        targets = dict(self.targets)
+        for target, more in other.targets.items():
+            targets[target] = targets[target].plus(more) if target in targets else more
         return MoleculeSums(self.all.plus(other.all), self.umis.plus(other.umis), targets)
+
+
+_NONE = Counted(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+NOTHING = MoleculeSums(Sums(_NONE, _NONE), UmiDiversity({}, {}), {})
+"""The sums of no molecule: where adding up begins."""
 
 
 class Collision(NamedTuple):
@@ -159,16 +166,18 @@ def _over_targets(molecules: Molecules, targets: Targets) -> tuple[NDArray[np.in
 
 
 def molecule_sums(molecules: Molecules, targets: Targets | None = None) -> MoleculeSums:
-    """Return the sums of the molecules of whole places; with a panel also by target, in the panel's order."""
+    """Return the sums of the molecules of whole places; with a panel also by target."""
     is_first = np.diff(molecules.place, prepend=-1) != 0
     n_at = np.diff(np.append(np.flatnonzero(is_first), len(is_first)))
     at_place = np.repeat(n_at, n_at).astype(np.int64)
-    by_target: tuple[Sums, ...] = ()
+    by_target: dict[int, Sums] = {}
     if targets is not None:
         molecule, target = _over_targets(molecules, targets)
         order = np.argsort(target, kind="stable")
-        parts = np.split(molecule[order], np.cumsum(np.bincount(target, minlength=len(targets.names)))[:-1])
-        by_target = tuple(_sums(molecules.sizes[part], at_place[part]) for part in parts)
+        # Without any pair split still gives one, empty, part.
+        found, starts = np.unique(target[order], return_index=True)
+        for one, part in zip(found.tolist(), np.split(molecule[order], starts[1:]), strict=False):
+            by_target[one] = _sums(molecules.sizes[part], at_place[part])
     umis = umi_diversity(molecules.first, molecules.second, molecules.shape)
     return MoleculeSums(_sums(molecules.sizes, at_place), umis, by_target)
 
@@ -210,8 +219,8 @@ def target_yields(sums: MoleculeSums, targets: Targets, contigs: Sequence[tuple[
     """Return what the molecules over each target say, in the panel's order; a molecule counts at each it overlaps."""
     same = sums.umis.same_chance()
     rows = []
-    for i, over in enumerate(sums.targets):
-        whole = summed_up(over, same)
+    for i in range(len(targets.names)):
+        whole = summed_up(sums.targets.get(i, NOTHING.all), same)
         rows.append(
             TargetYield(
                 target=targets.names[i],
