@@ -95,3 +95,43 @@ def test_truncated_input_is_one_error_and_no_output(tmp_path: Path) -> None:
 def test_histogram_of_nothing() -> None:
     assert histogram_text({}) == "family_size\tcount\tfraction\tfraction_gt_or_eq_family_size\n"
     assert histogram_text({2: 1, 1: 3}).splitlines()[1:] == ["1\t3\t0.75\t1", "2\t1\t0.25\t0.25"]
+
+
+def test_tells_the_molecules_of_each_target(tmp_path: Path) -> None:
+    source = bam(tmp_path / "in.bam")
+    (tmp_path / "panel.bed").write_text("chr1\t100\t102\tfirst\nchr2\t100\t110\tsecond\nchr2\t400\t410\tfar\n")
+    run("--input", source, "--output", tmp_path / "out.bam", "--strategy", "edit",
+        "--loci", tmp_path / "loci.tsv", "--panel", tmp_path / "panel.bed")  # fmt: skip
+    with pysam.AlignmentFile(str(tmp_path / "out.bam")) as back:
+        molecules: dict[str, set[int]] = {}
+        for read in back:
+            for name, contig, start0, end0 in (("first", 0, 100, 102), ("second", 1, 100, 110)):
+                if read.reference_id == contig and start0 <= read.reference_start < end0:
+                    molecules.setdefault(name, set()).add(int(read.get_tag("MI")))
+    rows = [line.split("\t") for line in (tmp_path / "loci.tsv").read_text().splitlines()[1:]]
+    assert [row[3] for row in rows] == ["first", "second", "far"]
+    assert [int(row[5]) for row in rows] == [len(molecules["first"]), len(molecules["second"]), 0]
+    assert rows[2][8:] == [".", ".", ".", ".", "0"]
+
+
+def test_the_table_of_targets_needs_targets(tmp_path: Path) -> None:
+    source = bam(tmp_path / "in.bam")
+    with pytest.raises(InputError, match="--loci: no targets are given; give --panel or --kit"):
+        run("--input", source, "--output", tmp_path / "out.bam", "--strategy", "edit", "--loci", tmp_path / "t.tsv")
+    assert not (tmp_path / "out.bam").exists()
+
+
+def test_the_figures_do_not_depend_on_the_order_of_the_reads(tmp_path: Path) -> None:
+    source = bam(tmp_path / "in.bam", 300)
+    with pysam.AlignmentFile(str(source)) as stream:
+        reads = list(stream)
+        with pysam.AlignmentFile(str(tmp_path / "turned.bam"), "wb", header=stream.header) as turned:
+            for read in reads[::-1]:
+                turned.write(read)
+    for name in ("in", "turned"):
+        run("--input", tmp_path / f"{name}.bam", "--output", tmp_path / "out.bam", "--strategy", "adjacency",
+            "--metrics", tmp_path / f"{name}.json")  # fmt: skip
+    assert (tmp_path / "in.json").read_bytes() == (tmp_path / "turned.json").read_bytes()
+    metrics = json.loads((tmp_path / "in.json").read_text())
+    assert metrics["histograms"]["molecules_at_percent"]["100"] == metrics["counts"]["molecules"]
+    assert set(metrics["values"]) >= {"effective_umis", "saturation", "umi_collision"}

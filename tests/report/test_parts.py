@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ctdna.model.base import Text
 from ctdna.model.qc import Figure, worst
 from ctdna.model.result import Finding, Interval
-from ctdna.report import texts_codes, texts_knowledge, texts_layout
+from ctdna.report import texts_codes, texts_evidence, texts_knowledge, texts_layout
 from ctdna.report.builder import reportable_loci, target_summaries
 from ctdna.report.charts import depth_chart, histogram, tier_chart, vaf_mark
 from ctdna.report.notices import notices_for
@@ -67,7 +67,7 @@ def test_plain_and_small() -> None:
     assert [small(value) for value in (None, 0.0, 0.0456, 3.14e-41)] == ["–", "0", "0.0456", "3.1 × 10⁻⁴¹"]
 
 
-WORDS = texts_layout.LAYOUT | texts_codes.CODES | texts_knowledge.KNOWLEDGE
+WORDS = texts_layout.LAYOUT | texts_codes.CODES | texts_knowledge.KNOWLEDGE | texts_evidence.EVIDENCE
 
 
 def test_both_languages_take_the_same_fields() -> None:

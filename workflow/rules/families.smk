@@ -54,6 +54,7 @@ rule group:
     output:
         bam="samples/{sample}/group.bam",
         metrics="samples/{sample}/group.json",
+        loci="samples/{sample}/group.loci.tsv",
     log:
         "logs/group/{sample}.log",
     benchmark:
@@ -67,7 +68,7 @@ rule group:
         kit=KIT,
     shell:
         "ctdna group --input {input.bam} --output {output.bam} --metrics {output.metrics}"
-        " --sample {wildcards.sample} --kit {params.kit:q} --threads {threads} 2> {log}"
+        " --loci {output.loci} --sample {wildcards.sample} --kit {params.kit:q} --threads {threads} 2> {log}"
 
 
 rule consensus:

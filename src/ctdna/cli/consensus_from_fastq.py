@@ -112,16 +112,19 @@ def command(
     kit = aligner.load(kit_name)
     settings = _settings(ctx, kit, (r1, r2), umis)
     bwa = aligner.find_bwa(reference)
-    from ctdna.cli.short_way import Files, run
+    from ctdna.cli.short_way import Files, Run, run
     from ctdna.formats.atomic import make_folder
     from ctdna.formats.documents import write_json
+    from ctdna.formats.yields import write_yields
 
     if metrics_dir:
         make_folder(metrics_dir)
-    found = run(Files(r1, r2, output), bwa, settings, kit, sample, max_memory, threads)
+    found, yields = run(Files(r1, r2, output), bwa, settings, kit, Run(sample, max_memory, threads))
     if metrics_dir:
         for counts in found:
             write_json(metrics_dir / f"{counts.stage}.json", counts)
+        if yields:
+            write_yields(metrics_dir / "group.loci.tsv", yields)
     last = found[-1]
     if last.n_out == 0:
         click.echo("ctdna consensus-from-fastq: warning: no consensus read is left", err=True)

@@ -13,7 +13,9 @@ from ctdna.model.params.group import GroupParams, Strategy
 
 if TYPE_CHECKING:
     from ctdna.formats.bam import BamHeader
+    from ctdna.model.evidence import Targets
     from ctdna.model.metrics import StageMetrics
+    from ctdna.model.qc import TargetYield
     from ctdna.stages.group import ReadGroups
 
 _SETTINGS = ("strategy", "edits", "min_mapq", "min_umi_length", "allow_inter_contig", "allow_mixed_umi_lengths")
@@ -84,30 +86,37 @@ class _Job(NamedTuple):
     sample: str | None
     max_memory: int
     threads: int
+    panel: Path | None
+    kit_name: str | None
+    by_target: bool
 
-    def run(self, in_order: bool) -> "StageMetrics":
+    def run(self, in_order: bool) -> "tuple[StageMetrics, tuple[TargetYield, ...]]":
         """Write the grouped file; `in_order`: while reading, for input in the order of its places."""
         from ctdna.cli.grouping import Grouping
         from ctdna.formats.bam import BamWriter, iter_records
+        from ctdna.stages.saturation import target_yields
 
         batch_bytes = options.batch_bytes(self.max_memory)
         header, batches = iter_records(self.source, self.threads, batch_bytes)
         memory = options.working_memory(self.max_memory, self.threads)
+        has_panel = self.by_target or self.panel is not None or self.kit_name is not None
+        targets = panel_targets(self.panel, self.kit_name, header) if has_panel else None
         new = header.with_order("unsorted", "query", "unsorted:template-coordinate")
         new = new.with_program("ctdna-group", "ctdna", __version__)
         with (
             Grouping(
-                self.params, _read_groups(header), _sample(header, self.sample), memory, self.target.parent
+                self.params, _read_groups(header), _sample(header, self.sample), memory, self.target.parent, targets
             ) as grouping,
             BamWriter(self.target, new, self.threads) as writer,
             options.located(self.source),
         ):
             for piece in grouping.stream(batches) if in_order else grouping.pieces(batches):
                 writer.write(piece.records)
-            return grouping.metrics()
+            yields = target_yields(grouping.sums(), targets, header.contigs) if targets else ()
+            return grouping.metrics(), yields
 
 
-def _grouped(job: _Job) -> "StageMetrics":
+def _grouped(job: _Job) -> "tuple[StageMetrics, tuple[TargetYield, ...]]":
     from ctdna.formats.bam import read_header
     from ctdna.formats.external_sort import OutOfOrderError
 
@@ -115,6 +124,24 @@ def _grouped(job: _Job) -> "StageMetrics":
         with suppress(OutOfOrderError):
             return job.run(in_order=True)
     return job.run(in_order=False)
+
+
+def panel_targets(path: Path | None, kit_name: str | None, header: "BamHeader") -> "Targets":
+    """Return the targets of the BED file, or those of the kit.
+
+    Raises:
+        InputError: there is neither, or the file does not fit the BAM's contigs.
+    """
+    from ctdna.formats.bed import read_bed
+
+    if path is None:
+        if kit_name is None:
+            raise InputError(None, "--loci", "no targets are given", "give --panel or --kit")
+        from ctdna.kit.load import load_kit
+
+        kit = load_kit(kit_name)
+        path = kit.path(kit.definition.files.panel)
+    return read_bed(path, header.contigs)
 
 
 def _warn(metrics: "StageMetrics") -> None:
@@ -169,6 +196,8 @@ def _warn(metrics: "StageMetrics") -> None:
 )
 @options.output_path("--metrics", "Counts of reads in, out and rejected by reason, as JSON.", required=False)
 @options.output_path("--histogram", "Table of family sizes, in fgbio's columns.", required=False)
+@options.output_path("--loci", "Table of molecules, saturation and UMI collisions by target.", required=False)
+@options.input_path("--panel", "BED file of the targets of --loci; without it the kit's.", required=False)
 @click.option("--sample", help="Sample id for the metrics; else the first read group's SM.")
 @options.kit()
 @options.threads()
@@ -181,6 +210,8 @@ def command(
     output: Path,
     metrics: Path | None,
     histogram: Path | None,
+    loci: Path | None,
+    panel: Path | None,
     sample: str | None,
     kit_name: str | None,
     threads: int,
@@ -197,10 +228,13 @@ def command(
     params = _params(ctx, kit_name)
     from ctdna.formats.atomic import write_text
     from ctdna.formats.documents import write_json
+    from ctdna.formats.yields import write_yields
 
-    counts = _grouped(_Job(input, output, params, sample, max_memory, threads))
+    counts, yields = _grouped(_Job(input, output, params, sample, max_memory, threads, panel, kit_name, bool(loci)))
     if histogram:
         write_text(histogram, histogram_text(counts.histograms["family_size"]))
+    if loci:
+        write_yields(loci, yields)
     if metrics:
         write_json(metrics, counts)
     _warn(counts)

@@ -23,10 +23,13 @@ from ctdna.kernels.packed import molecule_records, pack_templates
 from ctdna.kernels.record import FIXED_BYTES, take_records
 from ctdna.kernels.templates import Reads, name_fingerprints
 from ctdna.model.columns import RawRecords
+from ctdna.model.evidence import Targets
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.group import GroupParams
 from ctdna.stages.group import ReadGroups
 from ctdna.stages.group_errors import pairing_error
+from ctdna.stages.quality.reads import count_on_target
+from ctdna.stages.saturation import MoleculeSums
 from ctdna.stages.template_rows import (
     AT,
     MARKS,
@@ -59,11 +62,19 @@ class Grouping:
     The records and their order are those of `stages.group.group`, whatever the memory and the batches.
     """
 
-    def __init__(self, params: GroupParams, groups: ReadGroups, sample: str, memory: int, folder: Path) -> None:
-        """Take parameters, read groups and sample of the stage, bytes that may be held, folder of spill files."""
-        self._params, self._sample = params, sample
+    def __init__(
+        self,
+        params: GroupParams,
+        groups: ReadGroups,
+        sample: str,
+        memory: int,
+        folder: Path,
+        targets: Targets | None = None,
+    ) -> None:
+        """Take what the stage takes, bytes that may be held, folder of spill files, targets to count molecules by."""
+        self._params, self._sample, self._targets = params, sample, targets
         self._reader = TemplateReader(params, groups)
-        self._tally = Tally()
+        self._tally = Tally(params, targets)
         self._chunk_bytes = max(min(memory // 16, MOST_CHUNK_BYTES), 1)
         self._sort = ExternalSort(
             folder, min(memory // 4 * 3, MOST_SORT_BYTES), N_PLACE_KEYS, N_COLUMNS, "templates at one place"
@@ -175,6 +186,10 @@ class Grouping:
         """Return the counts (in reads), once all pieces or batches were taken."""
         return self._tally.metrics(self._sample)
 
+    def sums(self) -> MoleculeSums:
+        """Return what the molecules add up to, once all pieces or batches were taken."""
+        return self._tally.sums
+
     def _pieces_of(self, rows: NDArray[np.int64], source: Source) -> Iterator[Piece]:
         """Yield the records of whole places."""
         families = families_of(rows, self._reader.cell_ranks(), self._params)
@@ -215,7 +230,10 @@ class Grouping:
             self._check_names(data, at)
         places = np.stack((at, rows[SIZE][items], rows[SIZE1][items]))
         molecule = families.molecule[items]
-        return molecule_records(data, places, order, molecule + base, families.strand[items])
+        records: RawRecords = molecule_records(data, places, order, molecule + base, families.strand[items])
+        if self._targets is not None:
+            self._tally.add_on_target(*count_on_target(records, self._targets))
+        return records
 
     def _large_family(
         self, rows: NDArray[np.int64], source: Source, families: Families, family: int, base: int

@@ -47,8 +47,8 @@ def align() -> Callable[[F], F]:
         type=click.Choice(("once", "all")),
         default="once",
         show_default=True,
-        help="once: one read pair of each distinct template is aligned, in one step from FASTQ to consensus. all: every "
-        "read, and every consensus read again; each stage's files are kept.",
+        help="once: one read pair of each distinct template is aligned, in one step from FASTQ to consensus. all: "
+        "every read, and every consensus read again; each stage's files are kept.",
     )
 
 

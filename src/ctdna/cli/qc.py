@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ctdna.model.qc import SnpCount
     from ctdna.stages.qc import SampleEvidence
 
-STAGES = ("extract", "align", "group", "consensus", "realign", "filter", "call")
+STAGES = ("extract", "collapse", "align", "group", "consensus", "realign", "filter", "call")
+_OPTIONAL = ("collapse", "realign")
+"""Stages that not every way from reads to calls has."""
+YIELDS = "group.loci.tsv"
 _NO_RUN = "give the output folder of `ctdna run`"
 
 
@@ -34,7 +37,12 @@ def _stage_metrics(run_dir: Path, sample: str) -> "dict[str, StageMetrics]":
     from ctdna.formats.documents import read_json
     from ctdna.model.metrics import StageMetrics
 
-    metrics = {stage: read_json(run_dir / "samples" / sample / f"{stage}.json", StageMetrics) for stage in STAGES}
+    files = {stage: run_dir / "samples" / sample / f"{stage}.json" for stage in STAGES}
+    metrics = {
+        stage: read_json(path, StageMetrics)
+        for stage, path in files.items()
+        if stage not in _OPTIONAL or path.is_file()
+    }
     return {"demultiplex": read_json(run_dir / "fastq" / "demultiplex.json", StageMetrics), **metrics}
 
 
@@ -98,6 +106,7 @@ def _sample_evidence(run_dir: Path, sample: str, reference: Path, kit: "LoadedKi
     from ctdna.formats.bam import read_header, read_records
     from ctdna.formats.bed import read_bed
     from ctdna.formats.vcf import read_vcf
+    from ctdna.formats.yields import read_yields
     from ctdna.stages.qc import SampleEvidence
     from ctdna.stages.quality.controls import Seen
     from ctdna.stages.quality.coverage import PanelTarget, panel_depth
@@ -134,6 +143,7 @@ def _sample_evidence(run_dir: Path, sample: str, reference: Path, kit: "LoadedKi
         insert_sizes=molecules.insert_sizes,
         alleles=alleles,
         snps=_snp_counts(folder / "filter.bam", reference, kit, threads),
+        yields=read_yields(folder / YIELDS) if (folder / YIELDS).is_file() else (),
     )
 
 
@@ -190,7 +200,6 @@ def run_command(run_dir: Path, output: Path, multiqc: Path | None, kit_name: str
     document = run_qc(manifest, documents, demultiplex, kit.definition, kit.digest)
     if multiqc is not None:
         multiqc.mkdir(parents=True, exist_ok=True)
-        stages = {name: tuple(_stage_metrics(run_dir, name)[stage] for stage in STAGES) for name in names}
-        write_multiqc(multiqc, documents, stages)
+        write_multiqc(multiqc, documents)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_json(output, document)

@@ -84,7 +84,7 @@ class _Tags:
         return records
 
 
-def _header(aligned: "BamHeader", source: "BamHeader", bwa: "Bwa") -> "BamHeader":
+def realigned_header(aligned: "BamHeader", source: "BamHeader", bwa: "Bwa") -> "BamHeader":
     """Return the source's header with the contigs of the aligner."""
     from ctdna.formats.bam import BamHeader
 
@@ -103,7 +103,7 @@ def realign_stream(
 
     with align_stream(bwa, words, source.reads(), threads) as (header, batches):
         aligner.check_contigs(bwa.reference, header, kit)
-        yield _header(header, source.header, bwa), _tagged(batches, source)
+        yield realigned_header(header, source.header, bwa), _tagged(batches, source)
 
 
 def _tagged(batches: "Iterator[RawRecords]", source: Source) -> "Iterator[tuple[RawRecords, AlignedCounts]]":

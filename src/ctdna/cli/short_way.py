@@ -13,13 +13,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ctdna import __version__
 from ctdna.cli import aligner, options, realign
 from ctdna.cli.align import aligned_header
 from ctdna.cli.consensus import consensus_header, name_prefix
+from ctdna.cli.filtering import Arrived, Filtering
 from ctdna.cli.grouping import Grouping
-from ctdna.cli.on_target import OnTarget
 from ctdna.formats.atomic import work_folder
 from ctdna.formats.bam import BamHeader, BamWriter
+from ctdna.formats.bam_sort import CoordinateSorter
+from ctdna.formats.bed import read_bed
 from ctdna.formats.bwa import Bwa, align_stream
 from ctdna.formats.fasta import Reference
 from ctdna.formats.fastq import iter_pairs
@@ -32,6 +35,7 @@ from ctdna.model.params.align import AlignParams
 from ctdna.model.params.consensus import ConsensusParams, FilterParams
 from ctdna.model.params.extract import ExtractParams
 from ctdna.model.params.group import GroupParams
+from ctdna.model.qc import TargetYield
 from ctdna.stages import extract
 from ctdna.stages.align import added, aligned_metrics, count_aligned, no_counts, whole_templates
 from ctdna.stages.collapse import (
@@ -45,6 +49,7 @@ from ctdna.stages.collapse import (
 from ctdna.stages.consensus import ConsensusCaller, Naming
 from ctdna.stages.group import ReadGroups
 from ctdna.stages.inherit import REASONS, Cells, inherit
+from ctdna.stages.saturation import target_yields
 
 BATCH_PAIRS = 25_000
 CHUNK_BASES = 2_000_000
@@ -196,16 +201,27 @@ class Files(NamedTuple):
     output: Path
 
 
+class Run(NamedTuple):
+    """What does not change the consensus reads."""
+
+    sample: str
+    max_memory: int
+    """Bytes of the whole process."""
+    threads: int
+
+
 class _Shares(NamedTuple):
-    """How the allowed memory is divided, in bytes."""
+    """How the memory for data is divided, in bytes."""
 
     representatives: int
     queue: int
     group: int
+    sort: int
+    """While consensus reads are sorted, there are neither representatives nor queues."""
 
 
 def _shares(memory: int) -> _Shares:
-    return _Shares(memory // 6, memory // 8, memory // 2)
+    return _Shares(memory // 6, memory // 12, memory // 2, memory // 4)
 
 
 def _plan(settings: Settings) -> extract.Plan:
@@ -217,19 +233,41 @@ def _plan(settings: Settings) -> extract.Plan:
 class _Job:
     """One run, from FASTQ to the filtered BAM."""
 
-    def __init__(
-        self, files: Files, bwa: Bwa, settings: Settings, kit: LoadedKit | None, sample: str, memory: int, threads: int
-    ) -> None:
+    def __init__(self, files: Files, bwa: Bwa, settings: Settings, kit: LoadedKit | None, run: Run) -> None:
         self._files, self._bwa, self._settings, self._kit = files, bwa, settings, kit
-        self._sample, self._shares, self._threads = sample, _shares(memory), threads
-        self._memory = memory
+        self._sample, self._threads = run.sample, run.threads
+        self._shares = _shares(options.working_memory(run.max_memory, run.threads))
+        self._folder = Path()
         self.metrics: list[StageMetrics] = []
 
-    def group(self, grouping: Grouping, folder: Path) -> BamHeader:
+    def run(self) -> tuple[TargetYield, ...]:
+        """Write the output; return the molecules by target, where there is a kit."""
+        settings = self._settings
+        with work_folder(self._files.output) as self._folder, ExitStack() as stack:
+            reference = stack.enter_context(Reference(self._bwa.reference))
+            panel = self._kit.path(self._kit.definition.files.panel) if self._kit else None
+            targets = read_bed(panel, reference.contigs) if panel else None
+            groups = ReadGroups((), ())
+            grouping = stack.enter_context(
+                Grouping(settings.group, groups, self._sample, self._shares.group, self._folder, targets)
+            )
+            header = self.group(grouping)
+            new = realign.realigned_header(header, consensus_header(header, "A"), self._bwa)
+            filtering = Filtering(self._files.output, new, reference, settings.filter, self._sample)
+            last = new.with_program("ctdna-filter", "ctdna", __version__)
+            sorter = CoordinateSorter(self._files.output, last, self._shares.sort, self._threads)
+            stack.enter_context(sorter)
+            none = np.zeros(0, dtype=np.int64)
+            for records in self.call(grouping, header, reference):
+                sorter.write(filtering.kept(Arrived(records, none), is_reversed=False).records)
+            self.metrics.append(filtering.metrics())
+            return target_yields(grouping.sums(), targets, header.contigs) if targets else ()
+
+    def group(self, grouping: Grouping) -> BamHeader:
         """Fill the grouping with all pairs, aligned; return the header of the aligned reads."""
         source = Source(self._files.r1, self._files.r2, _plan(self._settings))
         with ExitStack() as stack:
-            queues = [PairQueue(stack.enter_context(OverflowQueue(folder, self._shares.queue))) for _ in range(3)]
+            queues = [PairQueue(stack.enter_context(OverflowQueue(self._folder, self._shares.queue))) for _ in range(3)]
             reads = Reads(source, self._shares.representatives, queues[0], self._threads)
             first, second = Spreading(queues[0], queues[1]), Spreading(queues[2], queues[1])
             header = self._spread(iter(reads), first, grouping)
@@ -251,15 +289,15 @@ class _Job:
                 grouping.add(records)
         return header
 
-    def call(self, grouping: Grouping, header: BamHeader, folder: Path) -> Iterator[RawRecords]:
+    def call(self, grouping: Grouping, header: BamHeader, reference: Reference) -> Iterator[RawRecords]:
         """Yield the aligned consensus reads: those that inherit, then those aligned again."""
-        settings, rest = self._settings.consensus, folder / "rest.bam"
+        settings, rest = self._settings.consensus, self._folder / "rest.bam"
         caller = ConsensusCaller(settings, Naming(name_prefix(header), "A"), self._threads)
-        counts, on_target = no_counts(), OnTarget(self._kit, header)
+        counts = no_counts()
         own = consensus_header(header, "A")
-        with Reference(self._bwa.reference) as reference, BamWriter(rest, own, self._threads, 1) as writer:
+        with BamWriter(rest, own, self._threads, 1) as writer:
             inheritance = Inheritance(reference, header, settings.mode == "duplex")
-            for called in caller.call(inheritance.noted(on_target.counted(grouping.batches()))):
+            for called in caller.call(inheritance.noted(grouping.batches())):
                 placed, again = inheritance.divide(called)
                 writer.write(again)
                 counts = added(counts, count_aligned(placed))
@@ -272,7 +310,7 @@ class _Job:
             for records, found in batches:
                 counts = added(counts, found)
                 yield records
-        self.metrics += [on_target.added_to(grouping.metrics()), caller.metrics(self._sample)]
+        self.metrics += [grouping.metrics(), caller.metrics(self._sample)]
         by_reason = zip(REASONS[1:], inheritance.by_reason[1:].tolist(), strict=True)
         more = {"inherited": n_inherited} | {f"aligned_again_{reason}": n for reason, n in by_reason}
         n_reads = n_inherited + source.n_reads
@@ -280,32 +318,14 @@ class _Job:
 
 
 def run(
-    files: Files, bwa: Bwa, settings: Settings, kit: LoadedKit | None, sample: str, memory: int, threads: int
-) -> list[StageMetrics]:
-    """Write the filtered consensus reads of a sample; return the counts of every stage, in their order.
+    files: Files, bwa: Bwa, settings: Settings, kit: LoadedKit | None, how: Run
+) -> tuple[list[StageMetrics], tuple[TargetYield, ...]]:
+    """Write the filtered consensus reads of a sample; return the counts of every stage, and molecules by target.
 
     Raises:
         InputError: an input cannot be read or does not suit the settings, or an output cannot be written.
         ProgramError: the aligner failed.
     """
-    job = _Job(files, bwa, settings, kit, sample, memory, threads)
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(work_folder(files.output)))
-        grouping = stack.enter_context(Grouping(settings.group, ReadGroups((), ()), sample, job._shares.group, folder))
-        header = job.group(grouping, folder)
-        parts = list(job.call(grouping, header, folder))
-        import ctdna.cli.filter as F
-        from ctdna.stages.filter import filter_records
-
-        starts = np.cumsum([0, *(len(part.data) for part in parts)])
-        offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
-        rec = RawRecords(
-            np.concatenate([np.empty(0, dtype=np.uint8), *(part.data for part in parts)]),
-            np.concatenate([*offsets, starts[-1:]]).astype(np.int64),
-        )
-        filtered, counts = filter_records(rec, settings.filter, False, sample)
-        hd = realign._header(header, consensus_header(header, "A"), bwa)
-        kept = F._fetch(bwa.reference, hd, rec, filtered, files.output)
-        F._write(files.output, hd, kept, True, threads)
-        job.metrics.append(counts)
-    return job.metrics
+    job = _Job(files, bwa, settings, kit, how)
+    yields = job.run()
+    return job.metrics, yields

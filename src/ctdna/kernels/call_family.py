@@ -40,7 +40,20 @@ from ctdna.kernels.family import (
 )
 from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.molecule_keys import find_molecules
-from ctdna.kernels.read_rows import CB_AT, FLAG, MC_AT, MI_AT, N_BASES, N_CB, N_CIGAR, N_ID, N_RX, RX_AT, TAGS_END, read_rows
+from ctdna.kernels.read_rows import (
+    CB_AT,
+    FLAG,
+    MC_AT,
+    MI_AT,
+    N_BASES,
+    N_CB,
+    N_CIGAR,
+    N_ID,
+    N_RX,
+    RX_AT,
+    TAGS_END,
+    read_rows,
+)
 from ctdna.kernels.umi_vote import OTHER_LENGTH, UmiVotes, add_umi, call_umi, clear_umis, new_umi_votes
 from ctdna.stats.phred import consensus_tables
 

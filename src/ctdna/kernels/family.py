@@ -325,7 +325,13 @@ def _vote_all(
     source: Input, first: Int, n: Int, family: Family, strands: Strands, slot: Int, limits: VoteLimits
 ) -> None:
     """Call a slot from the two or more reads that vote in it; its length is set."""
-    data, rows, letters, tables, least = source.data, source.rows, source.letters, source.tables, limits.min_input_quality
+    data, rows, letters, tables, least = (
+        source.data,
+        source.rows,
+        source.letters,
+        source.tables,
+        limits.min_input_quality,
+    )
     slots, status, length = family.slot, family.status, family.length
     for k in range(n):
         if slots[k] == slot and status[k] == USED:

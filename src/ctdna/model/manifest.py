@@ -5,7 +5,6 @@ from typing import Literal
 from ctdna.model.base import Frozen
 from ctdna.model.sample import Sample
 
-
 Alignment = Literal["once", "all"]
 """`once`: one read pair of each distinct template is aligned; `all`: every read, and every consensus read again."""
 

@@ -6,7 +6,7 @@ that the kit names for it; the overall verdict is the worst of all.
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from ctdna.model.base import Frozen, Text
 from ctdna.model.params.qc import Role, VariantClass
@@ -139,6 +139,75 @@ class SnpCount(Frozen):
     n_other: int
 
 
+class StageLoss(Frozen):
+    """What one stage kept, lost and counted; `n_in = n_out + sum(rejected)`."""
+
+    stage: str
+    unit: str
+    """What is counted: `read pairs`, `reads`, `molecules`, ..."""
+    n_in: int
+    n_out: int
+    rejected: dict[str, int]
+    """Count by reason; every reason the stage knows, also at 0."""
+    counts: dict[str, int]
+    """The stage's further counts."""
+
+
+class TargetYield(Frozen):
+    """The molecules that overlap one target; a figure is missing where there is none."""
+
+    target: str
+    contig: str
+    start0: int
+    end0: int
+    templates: int
+    molecules: int
+    duplex_molecules: int
+    molecules_estimated: float
+    """As for the library: see `LibraryYield`."""
+    saturation: float | None
+    sequencing_saturation: float | None
+    umi_collision: float | None
+    umi_collision_highest: float | None
+    molecules_lost_to_collisions: float
+
+
+class LibraryYield(Frozen):
+    """How far a library is exhausted: what more or fewer reads would show, and what UMIs cannot tell apart."""
+
+    templates: int
+    """Grouped read pairs (or single reads)."""
+    molecules: int
+    duplex_molecules: int
+    """Those with reads of both strands."""
+    molecules_estimated: float
+    """Least number of molecules in the library (Chao 1984)."""
+    saturation: float
+    """Molecules seen over those estimated."""
+    sequencing_saturation: float
+    """1 - molecules over templates."""
+    effective_umis: float
+    """1 over the chance of two molecules to carry the same UMI."""
+    umi_collision: float
+    """Chance of a molecule to share place and UMI with another, mean over molecules."""
+    umi_collision_p95: float
+    umi_collision_highest: float
+    umi_collision_within_edits: float
+    """The same if every UMI within the allowed mismatches counted as the same: an upper bound."""
+    molecules_lost_to_collisions: float
+    """Molecules expected to have been counted together with another."""
+    molecule_sizes: dict[int, int]
+    """Templates of a molecule -> molecules."""
+    molecules_at_percent: dict[int, int]
+    """Per cent of the templates -> molecules expected."""
+    duplex_molecules_at_percent: dict[int, int] = {}
+    """Per cent of the templates -> molecules expected on both strands; empty without strands."""
+    ideal_duplex_molecules_at_percent: dict[int, int] = {}
+    """The same if either strand gave each template with a chance of 1/2."""
+    targets: tuple[TargetYield, ...] = ()
+    """By target of the panel, in its order."""
+
+
 class SampleQc(Frozen):
     """The quality control of one sample."""
 
@@ -168,6 +237,15 @@ class SampleQc(Frozen):
     """Fragment length in bases -> molecules."""
     snps: tuple[SnpCount, ...] = ()
     """From which contamination and identity are told."""
+    losses: tuple[StageLoss, ...] = ()
+    """In the order of the stages."""
+    library: LibraryYield | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Leave out what older documents do not have where it is empty, so that their text stays what it was."""
+        plain: dict[str, object] = handler(self)
+        return {name: value for name, value in plain.items() if value or name not in ("losses", "library")}
 
     @model_validator(mode="after")
     def _each_class_once(self) -> Self:

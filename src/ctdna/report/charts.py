@@ -41,7 +41,7 @@ def vaf_mark(low: float, vaf: float, high: float, name: str) -> str:
     return drawing(width, height, parts, name)
 
 
-def _ceiling(value: float) -> float:
+def ceiling(value: float) -> float:
     """Return the least of 1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten that is not below the value."""
     if value <= 0:
         return 1.0
@@ -54,7 +54,7 @@ def depth_chart(targets: Sequence[TargetDepth], language: Language) -> str:
     chosen = list(targets)
     if len(chosen) > MAX_TARGETS:
         chosen = sorted(chosen, key=lambda item: (item.mean, item.target))[:MAX_TARGETS]
-    top = _ceiling(max([item.mean for item in chosen], default=0.0))
+    top = ceiling(max([item.mean for item in chosen], default=0.0))
     left, row, head = 150.0, 17.0, 6.0
     scale = (WIDTH - left - 64) / top
     bottom = head + row * len(chosen)
@@ -93,7 +93,7 @@ def histogram(counts: Mapping[int, int], title: str, unit: str) -> str:
     """Return the histogram of whole numbers."""
     bars = _binned(counts) if counts else []
     height, left, base = 150.0, 44.0, 124.0
-    top = _ceiling(max([count for _, count in bars], default=0))
+    top = ceiling(max([count for _, count in bars], default=0))
     step = (HALF - left - 6) / max(1, len(bars))
     parts = [
         line(left, base, HALF - 6, base, GRID),

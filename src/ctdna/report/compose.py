@@ -4,6 +4,7 @@ from ctdna.model.result import TIERS, Finding, Reads, Result, RunFacts
 from ctdna.model.sample import Specimen
 from ctdna.report.notices import name_of
 from ctdna.report.numbers import interval, percent, plain
+from ctdna.report.sections_evidence import library_section, losses_section
 from ctdna.report.sections_findings import evidence_section, findings_section, seen_section
 from ctdna.report.sections_loci import loci_section, targets_section
 from ctdna.report.sections_qc import charts_section, controls_section, qc_section
@@ -128,6 +129,8 @@ def _sections(result: Result, reads: Reads | None, language: Language) -> tuple[
         targets_section(result, language),
         qc_section(result, language),
         charts_section(result, language),
+        losses_section(result, language),
+        library_section(result, language),
         evidence_section(result, reads, language),
         seen_section(result, language),
         method_section(result, language),

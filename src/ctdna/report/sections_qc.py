@@ -3,6 +3,7 @@
 from ctdna.model.qc import ClassVerdict, ControlFinding, Figure, IdentityPair
 from ctdna.model.result import Result
 from ctdna.report.charts import depth_chart, histogram, tier_chart
+from ctdna.report.charts_evidence import family_chart
 from ctdna.report.numbers import interval, percent, plain
 from ctdna.report.texts import Language, code, pick, words
 from ctdna.report.view import Block, Cell, Chart, Column, Paragraph, Section, Table, Tone
@@ -166,13 +167,17 @@ def charts_section(result: Result, language: Language) -> Section | None:
         charts.append(Chart(title=words(language, "chart.depth"), svg=svg, note=note))
     if qc.tiers:
         charts.append(Chart(title=words(language, "chart.tiers"), svg=tier_chart(qc.tiers, language)))
-    for counts, name, unit in (
-        (qc.family_sizes, "chart.families", "chart.n_families"),
-        (qc.insert_sizes, "chart.inserts", "chart.molecules"),
-    ):
-        if counts:
-            title = words(language, name)
-            charts.append(Chart(title=title, svg=histogram(counts, title, words(language, unit)), half=True))
+    if qc.library and qc.library.molecules:
+        svg = family_chart(qc.library.molecule_sizes, qc.family_sizes, language)
+        charts.append(Chart(title=words(language, "chart.sizes"), svg=svg, half=True))
+    elif qc.family_sizes:
+        title = words(language, "chart.families")
+        svg = histogram(qc.family_sizes, title, words(language, "chart.n_families"))
+        charts.append(Chart(title=title, svg=svg, half=True))
+    if qc.insert_sizes:
+        title = words(language, "chart.inserts")
+        svg = histogram(qc.insert_sizes, title, words(language, "chart.molecules"))
+        charts.append(Chart(title=title, svg=svg, half=True))
     if not charts:
         return None
     return Section(id="charts", title=words(language, "section.charts"), blocks=tuple(charts))

@@ -1,5 +1,6 @@
 """Small drawings as SVG text: the same bytes for the same figures, no script, no outside file."""
 
+from collections.abc import Sequence
 from html import escape
 
 FONT = "Noto Sans, Noto Sans CJK SC, Noto Sans SC, PingFang SC, Microsoft YaHei, Helvetica Neue, Arial, sans-serif"
@@ -33,6 +34,14 @@ def line(x1: float, y1: float, x2: float, y2: float, stroke: str, width: float =
     """Return a straight line."""
     ends = f'x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}"'
     return f'<line {ends} stroke="{stroke}" stroke-width="{number(width)}"/>'
+
+
+def polyline(points: Sequence[tuple[float, float]], stroke: str, width: float, dash: str = "") -> str:
+    """Return a line through points; `dash` as SVG writes it, empty for a drawn-out line."""
+    places = " ".join(f"{number(x)},{number(y)}" for x, y in points)
+    broken = f' stroke-dasharray="{dash}"' if dash else ""
+    style = f'fill="none" stroke="{stroke}" stroke-width="{number(width)}" stroke-linejoin="round"'
+    return f'<polyline points="{places}" {style}{broken}/>'
 
 
 def circle(x: float, y: float, radius: float, fill: str) -> str:

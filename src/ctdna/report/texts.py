@@ -4,12 +4,13 @@ from typing import Literal
 
 from ctdna.model.base import Text
 from ctdna.report.texts_codes import CODES
+from ctdna.report.texts_evidence import EVIDENCE
 from ctdna.report.texts_knowledge import KNOWLEDGE
 from ctdna.report.texts_layout import LAYOUT
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
-_TEXTS = LAYOUT | CODES | KNOWLEDGE
+_TEXTS = LAYOUT | CODES | KNOWLEDGE | EVIDENCE
 
 
 def text(key: str, **values: object) -> Text:

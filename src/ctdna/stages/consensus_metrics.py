@@ -4,7 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.family import N_STATUS, Tally
+from ctdna.model.evidence import TIERS
 from ctdna.model.metrics import StageMetrics
+from ctdna.stages.tiers import tier_counts
 
 REASONS = (
     "used",
@@ -36,7 +38,7 @@ class ConsensusCounts:
         self._overlap = np.zeros(4, dtype=np.int64)
         self._unknown_mates = 0
         self._n_records = 0
-        self._both_strands = 0
+        self._tiers = dict.fromkeys(TIERS, 0)
         self._histograms: dict[str, dict[int, int]] = {}
 
     def add(self, tally: Tally, n_records: int) -> None:
@@ -46,7 +48,9 @@ class ConsensusCounts:
         self._overlap += tally.overlap
         self._unknown_mates += int(tally.unknown_mates[0])
         self._n_records += n_records
-        self._both_strands += int((tally.sizes.min(axis=1) > 0).sum()) if len(tally.sizes) else 0
+        sizes = tally.sizes.astype(np.int64)
+        for tier, n in tier_counts(sizes[:, 0], sizes[:, 1]).items():
+            self._tiers[tier] += n
         self._add_sizes("family_size", tally.sizes.sum(axis=1))
         if self._is_duplex:
             self._add_sizes("strand_family_size", tally.sizes.ravel())
@@ -63,6 +67,7 @@ class ConsensusCounts:
             "molecules_in": int(self._molecules.sum()),
             "molecules_out": int(self._molecules[0]),
             **molecules,
+            **{f"molecules_in_{tier}": n for tier, n in self._tiers.items()},
             "consensus_reads": self._n_records,
             "mate_pairs": int(self._overlap[0]),
             "overlapping_bases": int(self._overlap[1]),
@@ -70,7 +75,7 @@ class ConsensusCounts:
             "mate_cigar_unknown": self._unknown_mates,
         }
         if self._is_duplex:
-            counts["molecules_with_both_strands"] = self._both_strands
+            counts["molecules_with_both_strands"] = self._tiers["duplex"]
         return StageMetrics(
             stage="consensus",
             sample=sample,

@@ -28,6 +28,7 @@ from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.consensus import FilterParams
 from ctdna.stages.reference_fit import ReadsFit
+from ctdna.stages.tiers import consensus_tiers
 
 REASONS = {
     LOW_DEPTH: "low_depth",
@@ -37,7 +38,7 @@ REASONS = {
     MATE_FAILED: "other_read_of_template_failed",
     NO_PRIMARY: "no_primary_read",
 }
-_NOT_PRIMARY, _UNMAPPED = 0x900, 0x4
+_NOT_PRIMARY, _UNMAPPED, _SECOND = 0x900, 0x4, 0x80
 
 
 class Filtered(NamedTuple):
@@ -124,14 +125,21 @@ def filter_records(
         )  # fmt: skip
     order, starts = _templates(records, fields)
     n_templates = int(settle_templates(fields.flag, order, starts, status))
-    return Filtered(fields, status, masked), _metrics(fields, status, masked, (len(starts) - 1, n_templates), sample)
+    counts = {"templates_in": len(starts) - 1, "templates_out": n_templates, **_tiers(records, fields, status)}
+    return Filtered(fields, status, masked), _metrics(fields, status, masked, counts, sample)
+
+
+def _tiers(records: RawRecords, fields: RecordFields, status: NDArray[np.uint8]) -> dict[str, int]:
+    """Return the kept templates by tier, told by their first read."""
+    firsts = np.flatnonzero((status == PASS) & (fields.flag & (_NOT_PRIMARY | _SECOND) == 0))
+    return {f"templates_out_{tier}": n for tier, n in consensus_tiers(records, fields, firsts).items()}
 
 
 def _metrics(
     fields: RecordFields,
     status: NDArray[np.uint8],
     masked: NDArray[np.int32],
-    templates: tuple[int, int],
+    counts: dict[str, int],
     sample: str,
 ) -> StageMetrics:
     is_counted = (status == PASS) & (fields.flag & _NOT_PRIMARY == 0)
@@ -143,8 +151,7 @@ def _metrics(
         n_out=int((status == PASS).sum()),
         rejected={name: int((status == reason).sum()) for reason, name in REASONS.items()},
         counts={
-            "templates_in": templates[0],
-            "templates_out": templates[1],
+            **counts,
             "bases_in_kept_primary_reads": int(fields.n_bases[is_counted].sum()),
             "bases_masked_in_kept_primary_reads": int(masked[is_counted].sum()),
         },

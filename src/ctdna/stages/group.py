@@ -12,6 +12,7 @@ from ctdna.kernels.grouping import (
     REASONS,
     SECONDARY,
     SUPPLEMENTARY,
+    UNKNOWN,
     Ends,
     match_texts,
     name_groups,
@@ -38,9 +39,11 @@ from ctdna.kernels.umi import (
 )
 from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.errors import InputError
+from ctdna.model.evidence import Targets
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.group import GroupParams
 from ctdna.stages.group_errors import length_error, needs_one_length, paired_errors, pairing_error, umi_error
+from ctdna.stages.saturation import Molecules, MoleculeSums, molecule_sums, strand_sizes, yield_histograms, yield_values
 
 RULES = {"identity": IDENTITY, "edit": EDIT, "adjacency": ADJACENCY, "paired": ADJACENCY}
 MAX_CELL_BARCODE = 254
@@ -84,6 +87,8 @@ class Grouped(NamedTuple):
     """The number of the molecule, from 0 in the order of the genome."""
     strand: NDArray[np.uint8]
     """0 without strands; with the paired strategy 1 for /A (read 1 has the earlier end), 2 for /B."""
+    sums: MoleculeSums
+    """What the molecules add up to."""
 
 
 def _name(records: RawRecords, fields: RecordFields, record: int) -> str:
@@ -203,10 +208,21 @@ def orient(templates: Templates, params: GroupParams) -> Templates:
     )
 
 
+def _molecules(
+    heads: NDArray[np.int64], place: NDArray[np.int64], molecule: NDArray[np.int64], strand: NDArray[np.uint8]
+) -> Molecules:
+    """Return the molecules from their founding UMIs' keys (`_places`, then the UMI's three) and places."""
+    contig, other = heads[0] >> 32, heads[0] & UNKNOWN
+    start0, later0 = (heads[1] >> 32) - (1 << 24), (heads[1] & UNKNOWN) - (1 << 24)
+    end0 = np.where(contig == other, later0, start0) + 1
+    sizes = strand_sizes(molecule, strand, len(place))
+    return Molecules(heads[-3], heads[-2], heads[-1].astype(np.int32), place, sizes, contig, start0, end0)
+
+
 def assign_molecules(
     templates: Templates, params: GroupParams
-) -> tuple[NDArray[np.int64], NDArray[np.uint8], dict[str, int]]:
-    """Return each template's molecule and strand, and counts of places and distinct UMIs.
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], Molecules, dict[str, int]]:
+    """Return each template's molecule and strand, the molecules, and counts of places and distinct UMIs.
 
     Molecules are numbered by place, then by the frequency of the UMI that founded them (most frequent first), then by
     its sequence.
@@ -238,7 +254,8 @@ def assign_molecules(
         is_turned = np.empty(len(order), dtype=np.bool_)
         is_turned[order] = np.repeat(turned, counts)
         strand = np.where(templates.ends.is_r1_lower != is_turned, 1, 2).astype(np.uint8)
-    return molecule, strand, {"places": len(place_starts) - 1, "umis_at_places": len(counts)}
+    found = _molecules(heads[:, by_count[is_root]], place[by_count[is_root]], molecule, strand)
+    return molecule, strand, found, {"places": len(place_starts) - 1, "umis_at_places": len(counts)}
 
 
 def family_order(molecule: NDArray[np.int64], strand: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -254,6 +271,7 @@ def _in_order(
     templates: Templates,
     molecule: NDArray[np.int64],
     strand: NDArray[np.uint8],
+    sums: MoleculeSums,
 ) -> tuple[Grouped, NDArray[np.int64]]:
     """Return the records by molecule, strand and name, read 1 first, and the offsets of the families (templates)."""
     items, offsets = family_order(molecule, strand)
@@ -262,7 +280,7 @@ def _in_order(
     is_there = both >= 0
     of_reads = np.repeat(items, 2)[is_there]
     written = both[is_there]
-    return Grouped(written, fields.tags_at[written], molecule[of_reads], strand[of_reads]), offsets
+    return Grouped(written, fields.tags_at[written], molecule[of_reads], strand[of_reads], sums), offsets
 
 
 def _histogram(values: NDArray[np.int64]) -> dict[int, int]:
@@ -277,10 +295,10 @@ def _metrics(
     rejected: dict[str, int],
     counts: dict[str, int],
     offsets: NDArray[np.int64],
+    yields: tuple[dict[str, float], dict[str, dict[int, int]]],
 ) -> StageMetrics:
     families = np.diff(offsets)
     n_molecules = int(grouped.molecule[-1]) + 1 if len(grouped.molecule) else 0
-    templates_of = np.bincount(grouped.molecule, minlength=n_molecules) if n_molecules else np.zeros(0, np.int64)
     strands = np.zeros((2, n_molecules), dtype=np.bool_)
     for letter in (1, 2):
         strands[letter - 1, grouped.molecule[grouped.strand == letter]] = True
@@ -291,7 +309,7 @@ def _metrics(
         "families": len(families),
         "duplex_molecules": int(strands.all(axis=0).sum()),
     }
-    values = {"reads_per_molecule": float(templates_of.mean()) if n_molecules else 0.0}
+    values = {"reads_per_molecule": int(families.sum()) / n_molecules if n_molecules else 0.0, **yields[0]}
     return StageMetrics(
         stage="group",
         sample=sample,
@@ -301,12 +319,14 @@ def _metrics(
         rejected=rejected,
         counts=counts,
         values=values,
-        histograms={"family_size": _histogram(families)},
+        histograms={"family_size": _histogram(families), **yields[1]},
     )
 
 
-def group(records: RawRecords, groups: ReadGroups, params: GroupParams, sample: str) -> tuple[Grouped, StageMetrics]:
-    """Return the records to write, by molecule, and the counts (in reads).
+def group(
+    records: RawRecords, groups: ReadGroups, params: GroupParams, sample: str, targets: Targets | None = None
+) -> tuple[Grouped, StageMetrics]:
+    """Return the records to write, by molecule, and the counts (in reads); with a panel the sums are also by target.
 
     The order of the input does not matter. Records of one template share a name. Output order is the one named
     template-coordinate: place, molecule, strand, read name, read 1 before read 2.
@@ -340,9 +360,11 @@ def group(records: RawRecords, groups: ReadGroups, params: GroupParams, sample: 
         lengths = cut_to_shortest(places_of(templates, params), lengths)
     first, second, shape, _ = encode_umis(records.data, umi_at[r1], lengths, BASE_TABLE)
     templates = orient(templates._replace(first=first, second=second, shape=shape), params)
-    molecule, strand, counts = assign_molecules(templates, params)
-    grouped, offsets = _in_order(records, fields, templates, molecule, strand)
-    return grouped, _metrics(sample, len(records), grouped, rejected, counts, offsets)
+    molecule, strand, molecules, counts = assign_molecules(templates, params)
+    sums = molecule_sums(molecules, targets)
+    grouped, offsets = _in_order(records, fields, templates, molecule, strand, sums)
+    yields = yield_values(sums, params.edits), yield_histograms(sums, params.strategy == "paired")
+    return grouped, _metrics(sample, len(records), grouped, rejected, counts, offsets, yields)
 
 
 def tag_records(records: RawRecords, grouped: Grouped, start: int, stop: int) -> RawRecords:

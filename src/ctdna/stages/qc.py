@@ -21,11 +21,13 @@ from ctdna.model.qc import (
     SampleVerdict,
     SnpCount,
     Status,
+    TargetYield,
     worst,
 )
 from ctdna.model.sample import Sample
 from ctdna.stages.quality.controls import Allele, Seen, no_template, positive_control
 from ctdna.stages.quality.coverage import PanelDepth, PanelTarget, fold_80, target_depths
+from ctdna.stages.quality.evidence import library_yield, stage_losses
 from ctdna.stages.quality.figures import RUN_FIGURES, SAMPLE_FIGURES, check_thresholds, class_verdicts, judge
 from ctdna.stages.quality.snps import concordance, contamination
 
@@ -52,6 +54,8 @@ class SampleEvidence(NamedTuple):
     insert_sizes: dict[int, int]
     alleles: dict[Allele, Seen]
     snps: tuple[SnpCount, ...]
+    yields: tuple[TargetYield, ...] = ()
+    """By target, of the group stage; empty where it did not tell."""
 
 
 def _share(part: float, whole: float) -> float | None:
@@ -79,6 +83,7 @@ def _sample_values(sample: Sample, evidence: SampleEvidence, dirt: Contamination
     n_molecules = sum(evidence.tiers.values())
     targets = target_depths(evidence.panel, evidence.depth)
     median = float(np.median(evidence.depth.depth)) if len(evidence.depth.depth) else None
+    library = library_yield(evidence.metrics.get("group"))
     return {
         "raw_read_pairs": float(extract.n_in),
         "q30_fraction": _fraction(evidence.metrics["demultiplex"], f"sample.{sample.sample_id}.q30_percent"),
@@ -86,6 +91,9 @@ def _sample_values(sample: Sample, evidence: SampleEvidence, dirt: Contamination
         "on_target_fraction": _share(evidence.n_on_target, evidence.n_reads),
         "mean_family_size": _share(n_copies, n_families),
         "duplex_yield_fraction": _share(evidence.tiers.get("duplex", 0), n_molecules),
+        "saturation_fraction": library.saturation if library else None,
+        "sequencing_saturation_fraction": library.sequencing_saturation if library else None,
+        "umi_collision_fraction": library.umi_collision if library else None,
         "conversion_fraction": _conversion(sample, median),
         "median_unique_depth": median,
         "min_target_unique_depth": min((target.mean for target in targets), default=None),
@@ -135,6 +143,8 @@ def sample_qc(sample: Sample, evidence: SampleEvidence, kit: KitDefinition, kit_
         tiers=evidence.tiers,
         insert_sizes=evidence.insert_sizes,
         snps=evidence.snps,
+        losses=stage_losses(evidence.metrics),
+        library=library_yield(evidence.metrics.get("group"), evidence.yields),
     )
 
 

@@ -23,6 +23,7 @@ from ctdna.kernels.templates import (
 from ctdna.kernels.umi import BASE_TABLE
 from ctdna.model.columns import RawRecords
 from ctdna.model.errors import InputError
+from ctdna.model.evidence import Targets
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.group import GroupParams
 from ctdna.stages.group import (
@@ -38,6 +39,7 @@ from ctdna.stages.group import (
     places_of,
 )
 from ctdna.stages.group_errors import length_error, needs_one_length, paired_errors, pairing_error, umi_error
+from ctdna.stages.saturation import NOTHING, Molecules, molecule_sums, yield_histograms, yield_values
 
 N_COLUMNS = 9
 CONTIGS, POSITIONS, AT, SIZE, SIZE1, MARKS, FIRST, SECOND, UMI = range(N_COLUMNS)
@@ -207,6 +209,7 @@ class Families(NamedTuple):
     """The templates by molecule and strand."""
     offsets: NDArray[np.int64]
     """Where each family starts there."""
+    molecules: Molecules
     counts: dict[str, int]
     """`places` and `umis_at_places`."""
 
@@ -224,16 +227,18 @@ def families_of(rows: NDArray[np.int64], cell_rank: NDArray[np.int64], params: G
         shortest = cut_to_shortest(places_of(templates, params), n_chars)
         first, second, cut = cut_umis(rows[FIRST : UMI + 1].copy(), shortest)
         templates = templates._replace(first=first, second=second, shape=cut.astype(np.int32))
-    molecule, strand, counts = assign_molecules(orient(templates, params), params)
+    molecule, strand, molecules, counts = assign_molecules(orient(templates, params), params)
     items, offsets = family_order(molecule, strand)
-    return Families(molecule, strand, items, offsets, counts)
+    return Families(molecule, strand, items, offsets, molecules, counts)
 
 
 class Tally:
     """The counts of the stage, added up over batches."""
 
-    def __init__(self) -> None:
-        """Start at nought."""
+    def __init__(self, params: GroupParams, targets: Targets | None) -> None:
+        """Start at nought; with a panel, molecules are also counted by target."""
+        self._params, self._targets = params, targets
+        self.sums = NOTHING
         self.n_in = self.n_out = 0
         self.left_out = np.zeros(2, dtype=np.int64)
         self.by_reason = np.zeros(len(REASONS), dtype=np.int64)
@@ -241,6 +246,7 @@ class Tally:
         self._counts = dict.fromkeys(("places", "umis_at_places", "templates", "molecules", "families"), 0)
         self._n_duplex = 0
         self._sizes: dict[int, int] = {}
+        self._on_target = {"mapped_reads": 0, "reads_on_target": 0} if targets is not None else {}
 
     def add_families(self, families: Families, n_records: int) -> None:
         """Count the molecules of whole places and their records."""
@@ -251,13 +257,19 @@ class Tally:
         for name, n in found.items():
             self._counts[name] += n
         self._n_duplex += len(sizes) - n_molecules
+        self.sums = self.sums.plus(molecule_sums(families.molecules, self._targets))
         self.n_molecules += n_molecules
         self.n_out += n_records
         for size, n in zip(*(part.tolist() for part in np.unique(sizes, return_counts=True)), strict=True):
             self._sizes[size] = self._sizes.get(size, 0) + n
 
+    def add_on_target(self, n_mapped: int, n_on_target: int) -> None:
+        """Count grouped reads that are mapped, and those that overlap a target."""
+        self._on_target["mapped_reads"] += n_mapped
+        self._on_target["reads_on_target"] += n_on_target
+
     def metrics(self, sample: str) -> StageMetrics:
-        """Return the counts as the stage reports them."""
+        """Return the counts as the stage reports them; with a panel also reads on target."""
         reasons = {reason: int(self.by_reason[code]) for code, reason in enumerate(REASONS) if code}
         return StageMetrics(
             stage="group",
@@ -266,7 +278,13 @@ class Tally:
             n_in=self.n_in,
             n_out=self.n_out,
             rejected={"secondary": int(self.left_out[0]), "supplementary": int(self.left_out[1])} | reasons,
-            counts=self._counts | {"duplex_molecules": self._n_duplex},
-            values={"reads_per_molecule": self.n_out / self.n_molecules if self.n_molecules else 0.0},
-            histograms={"family_size": dict(sorted(self._sizes.items()))},
+            counts=self._counts | {"duplex_molecules": self._n_duplex} | self._on_target,
+            values={
+                "reads_per_molecule": self._counts["templates"] / self.n_molecules if self.n_molecules else 0.0,
+                **yield_values(self.sums, self._params.edits),
+            },
+            histograms={
+                "family_size": dict(sorted(self._sizes.items())),
+                **yield_histograms(self.sums, self._params.strategy == "paired"),
+            },
         )

@@ -7,13 +7,12 @@ from numpy.typing import NDArray
 
 from ctdna.kernels.cigar import reference_lengths
 from ctdna.kernels.grouping import name_groups
-from ctdna.kernels.record import find_tag, kind_code, record_fields, tag_code
-from ctdna.kernels.tags import int_values
+from ctdna.kernels.record import record_fields
 from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.evidence import Targets
+from ctdna.stages.tiers import consensus_tiers
 
 _UNMAPPED, _SECONDARY, _SUPPLEMENTARY, _SECOND = 4, 256, 2048, 128
-_WHOLE = kind_code("i")
 
 
 class MoleculeFigures(NamedTuple):
@@ -54,11 +53,6 @@ def count_on_target(records: RawRecords, targets: Targets) -> tuple[int, int]:
     return int(_is_mapped_primary(fields).sum()), int(overlaps_target(records, fields, targets).sum())
 
 
-def _depth_tag(records: RawRecords, fields: RecordFields, name: str) -> NDArray[np.int64]:
-    at = find_tag(records.data, fields.tags_at, fields.tags_end, tag_code(name), _WHOLE)
-    return int_values(records.data, at, 0)
-
-
 def _histogram(values: NDArray[np.int64]) -> dict[int, int]:
     sizes, counts = np.unique(values, return_counts=True)
     return {int(size): int(n) for size, n in zip(sizes, counts, strict=True)}
@@ -67,21 +61,12 @@ def _histogram(values: NDArray[np.int64]) -> dict[int, int]:
 def molecule_figures(records: RawRecords, targets: Targets) -> MoleculeFigures:
     """Return the figures of consensus templates, each counted once (by its first read).
 
-    The tier is that of the deepest base: `aD`, `bD` of duplex consensus reads, else `cD`.
+    The tier is that of the deepest base.
     """
     fields = record_fields(records.data, records.offsets)
     is_primary = _is_mapped_primary(fields)
     first = np.flatnonzero(is_primary & ((fields.flag & _SECOND) == 0))
-    a, b = _depth_tag(records, fields, "aD")[first], _depth_tag(records, fields, "bD")[first]
-    single = np.where((a == 0) & (b == 0), _depth_tag(records, fields, "cD")[first], np.maximum(a, b))
-    is_duplex = (a > 0) & (b > 0)
-    tiers = {
-        "duplex": int(is_duplex.sum()),
-        "simplex3": int((~is_duplex & (single >= 3)).sum()),
-        "pair2": int((~is_duplex & (single == 2)).sum()),
-        "single": int((~is_duplex & (single < 2)).sum()),
-    }
     spans = np.abs(fields.insert_size[first].astype(np.int64))
     on_target = np.flatnonzero(overlaps_target(records, fields, targets))
     _, n_templates = name_groups(records.data, fields.name_at[on_target], fields.n_name[on_target])
-    return MoleculeFigures(int(n_templates), tiers, _histogram(spans[spans > 0]))
+    return MoleculeFigures(int(n_templates), consensus_tiers(records, fields, first), _histogram(spans[spans > 0]))
