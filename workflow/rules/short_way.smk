@@ -6,6 +6,7 @@ rule consensus_from_fastq:
     output:
         bam="samples/{sample}/filter.bam",
         index="samples/{sample}/filter.bam.bai",
+        loci="samples/{sample}/group.loci.tsv",
         metrics=expand(
             "samples/{{sample}}/{stage}.json",
             stage=[

@@ -257,9 +257,9 @@ class _Job:
             last = new.with_program("ctdna-filter", "ctdna", __version__)
             sorter = CoordinateSorter(self._files.output, last, self._shares.sort, self._threads)
             stack.enter_context(sorter)
-            none = np.zeros(0, dtype=np.int64)
             for records in self.call(grouping, header, reference):
-                sorter.write(filtering.kept(Arrived(records, none), is_reversed=False).records)
+                arrived = Arrived(records, np.arange(len(records), dtype=np.int64))
+                sorter.write(filtering.kept(arrived, is_reversed=False).records)
             self.metrics.append(filtering.metrics())
             return target_yields(grouping.sums(), targets, header.contigs) if targets else ()
 
