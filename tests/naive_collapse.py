@@ -126,7 +126,7 @@ def is_doubtful(read: str, its: str, reference: str | None) -> bool:
     own = near_ends(_different(read, its), len(read))
     if reference is None:
         return bool(own[0] or own[1])
-    mismatches = near_ends([k for k in range(len(its)) if its[k] != reference[k]], len(its))
+    mismatches = near_ends([k for k in range(len(its)) if not its[k] == reference[k] != "N"], len(its))
     return any(mine and len(mine ^ theirs) >= 2 for mine, theirs in zip(own, mismatches, strict=True))
 
 
@@ -151,7 +151,7 @@ def edits(bases: str, reference: str) -> dict[str, Any]:
     letters = []
     score = best = 0
     for base, letter in zip(bases, reference, strict=True):
-        if base == letter:
+        if base == letter != "N":
             runs[-1] += 1
             score += 1
             best = max(best, score)
