@@ -71,7 +71,7 @@ def near_ends(places: Sequence[int], n: int) -> Marks:
 NO_MARKS: tuple[Marks, Marks] = (near_ends([], 0), near_ends([], 0))
 
 
-def _alike(pair: Pair, other: Pair, is_turned: bool) -> tuple[Marks, Marks] | None:
+def alike(pair: Pair, other: Pair, is_turned: bool) -> tuple[Marks, Marks] | None:
     """Return the marks of both reads if the other pair may stand for this one."""
     marks = []
     for read, its in zip(pair.reads, other.reads[::-1] if is_turned else other.reads, strict=True):
@@ -107,7 +107,7 @@ def collapse(pairs: Sequence[Pair]) -> list[Found]:
             ]
         one = Found(i, False, NO_MARKS, "different" if same else "new")
         for r, is_turned, how in candidates:
-            marks = _alike(pair, pairs[r], is_turned)
+            marks = alike(pair, pairs[r], is_turned)
             if marks is not None:
                 one = Found(r, is_turned, marks, how)
                 break

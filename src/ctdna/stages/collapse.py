@@ -90,7 +90,8 @@ class Collapser:
         `one` and `two` are the two reads of each pair; their comments start with `RX:Z:`.
         """
         n = len(one)
-        if self._clusters.state[N_REPRESENTATIVES] and self._clusters.state[N_REPRESENTATIVES] + n > self._max:
+        n_known = int(self._clusters.state[N_REPRESENTATIVES])
+        if n and n_known and n_known + n > self._max:
             self._first = self.n_representatives
             self._clusters = new_clusters(_FIRST_ROOM, 8 * _FIRST_ROOM)
             self._n_restarts += 1
