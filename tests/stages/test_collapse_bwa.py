@@ -149,9 +149,10 @@ def test_members_lie_where_bwa_would_put_them(bwa: Bwa) -> None:
     odd = []
     for record in given:
         own = long_way[record.name, _end(record)]
-        assert (record.bases, record.quals) == (own.bases, own.quals) or record.flag & 0x10 != own.flag & 0x10
         if (record.contig, record.pos0, record.cigar, record.flag) != (own.contig, own.pos0, own.cigar, own.flag):
             odd.append(record)
+        else:
+            assert (record.bases, record.quals) == (own.bases, own.quals)
     assert len(odd) <= 0.005 * len(given)
     names = {record.name for record in odd}
     for name in names:
