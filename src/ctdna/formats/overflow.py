@@ -6,7 +6,7 @@ from collections import deque
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,7 @@ class OverflowQueue:
 
     def _append(self, arrays: Arrays) -> None:
         if self._file is None:
-            self._file = cast(FileIO, tempfile.TemporaryFile(buffering=0, dir=self._folder))  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115
         if not self._filed:
             self._file.truncate(0)
             self._end = 0
