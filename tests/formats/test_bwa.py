@@ -47,6 +47,16 @@ def test_the_shipped_version_is_read() -> None:
     assert pinned_version(shipped("pipeline") / "bwa") == PINNED
 
 
+def test_the_aligner_is_told_threads_and_bases_at_once(tmp_path: Path, reference: Path) -> None:
+    bwa = Bwa(str(false_program(tmp_path / "bin", 'echo "told $*" >&2; exit 3') / "bwa"), PINNED, reference)
+    message = f"failed with code 3: told mem -t 2 -K 500 -v 1 -p {reference} -; see"
+    with (
+        pytest.raises(ProgramError, match=message),
+        align_stream(bwa, ("-p",), reads(tmp_path), 2, 500) as (_, batches),
+    ):
+        list(batches)
+
+
 @pytest.mark.parametrize(
     "content, message",
     [(None, "cannot be read: "), ("program: bwa\n", "the version of bwa is not named"), ("[: ]]", "cannot be read")],

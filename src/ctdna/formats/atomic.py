@@ -120,7 +120,10 @@ def work_folder(output: Path) -> Iterator[Path]:
         InputError: it cannot be made.
     """
     folder = output.with_name(f".{os.getpid()}.{output.name}.work")
-    make_folder(folder)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise writable_error(output, error) from error
     try:
         yield folder
     finally:

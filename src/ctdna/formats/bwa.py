@@ -171,8 +171,7 @@ def align_stream(
     """Yield the aligner's contigs as a header, and its records in its order, in batches.
 
     `reads` are written to it from a thread while the records are read. With `-p` among the options, two neighbours of
-    one name are a pair. The records do not depend on `threads`; they may
-    on `chunk_bases`.
+    one name are a pair. The records do not depend on `threads`; they may on `chunk_bases`.
 
     Raises:
         ProgramError: the aligner failed, was killed, or wrote what is not SAM.

@@ -3,14 +3,16 @@
 import tempfile
 import threading
 from collections import deque
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.formats.atomic import writable_error
+from ctdna.model.errors import InputError
 
 Arrays = tuple[NDArray[Any], ...]
 
@@ -24,7 +26,7 @@ class OverflowQueue:
         self._lock = threading.Lock()
         self._held: deque[Arrays] = deque()
         self._n_held = 0
-        self._file: IO[bytes] | None = None
+        self._file: FileIO | None = None
         self._filed: deque[list[tuple[int, np.dtype[Any], tuple[int, ...]]]] = deque()
         self._end = 0
 
@@ -56,7 +58,7 @@ class OverflowQueue:
 
     def _append(self, arrays: Arrays) -> None:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115
         if not self._filed:
             self._file.truncate(0)
             self._end = 0
@@ -64,17 +66,28 @@ class OverflowQueue:
         places = []
         for array in arrays:
             places.append((self._end, array.dtype, array.shape))
-            self._end += self._file.write(np.ascontiguousarray(array).data.cast("B") if array.nbytes else b"")
+            left = np.ascontiguousarray(array).data.cast("B") if array.nbytes else memoryview(b"")
+            while left:
+                n = self._file.write(left)
+                left, self._end = left[n:], self._end + n
         self._filed.append(places)
 
     def get(self) -> Arrays | None:
-        """Return the first arrays and take them off; None where there are none."""
+        """Return the first arrays and take them off; None where there are none.
+
+        Raises:
+            InputError: the file cannot be read, or was cut short.
+        """
         with self._lock:
             if self._held:
                 arrays = self._held.popleft()
                 self._n_held -= sum(array.nbytes for array in arrays)
                 return arrays
-            return self._read() if self._filed else None
+            try:
+                return self._read() if self._filed else None
+            except OSError as error:
+                what = f"a file of passage cannot be read: {error.strerror or error}"
+                raise InputError(self._folder, "", what, "see the system's message") from error
 
     def _read(self) -> Arrays:
         assert self._file is not None
@@ -83,6 +96,11 @@ class OverflowQueue:
             array = np.empty(shape, dtype=dtype)
             if array.nbytes:
                 self._file.seek(at)
-                self._file.readinto(array.data.cast("B"))  # type: ignore[attr-defined]
+                left = array.data.cast("B")
+                while left:
+                    n = self._file.readinto(left)
+                    if not n:
+                        raise OSError("it is cut short")
+                    left = left[n:]
             arrays.append(array)
         return tuple(arrays)

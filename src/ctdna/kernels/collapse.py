@@ -37,7 +37,7 @@ MAX_CANDIDATES = 8
 """Representatives compared with a pair for each of its ends' keys: the latest."""
 EXACT, TOLERANT, DIFFERENT, NEW = range(4)
 """How a pair was met: keys of both ends known; of one end; known, but the reads differ too much; unknown."""
-N_REPRESENTATIVES, N_WORDS, N_KEYS, N_END_KEYS = range(4)
+N_REPRESENTATIVES, N_WORDS = range(2)
 """Entries of `Clusters.state`."""
 _CODES, _EVEN_BITS = FORWARD & 3, 0x1555555555555555
 _PRIME = 2147483647
@@ -130,8 +130,9 @@ def _end_slot(clusters: Clusters, key: Int) -> Int:
 
 @kernel
 def pack_read(bases: Bytes, start: Int, n: Int, codes: Bytes, words: Words) -> None:
-    """Fill the words of n bases from `start` on."""
+    """Fill the words of n bases from `start` on; the first word of no bases is 0."""
     at, left, w = np.int64(start), np.int64(n), 0
+    words[0] = 0
     while left > 0:
         size = min(left, np.int64(WORD_BASES))
         word = np.int64(0)
@@ -255,14 +256,12 @@ def _add(clusters: Clusters, pair: Pair, slot: Int, swapped: Int) -> Int:
     if chain[slot] < 0:
         clusters.first_key[slot] = min(pair.keys[0], pair.keys[1])
         clusters.second_key[slot] = max(pair.keys[0], pair.keys[1])
-        state[N_KEYS] += 1
     clusters.older[r] = chain[slot]
     chain[slot] = r
     for end in range(2):
         place = _end_slot(clusters, pair.keys[end])
         if clusters.end_chain[place] < 0:
             clusters.end_key[place] = pair.keys[end]
-            state[N_END_KEYS] += 1
         clusters.older_end[2 * r + end] = clusters.end_chain[place]
         clusters.end_chain[place] = 2 * r + end
     return np.int64(r)
@@ -352,7 +351,7 @@ def new_clusters(n_representatives: int, n_words: int) -> Clusters:
         np.zeros(n_slots, np.int64), np.zeros(n_slots, np.int64), free, np.zeros(2 * n_slots, np.int64), ends,
         np.zeros(n_words, np.int64), np.zeros(n_representatives, np.int64), lengths, umis, n_umi,
         np.zeros(n_representatives, np.uint8), np.zeros(n_representatives, np.int64),
-        np.zeros(2 * n_representatives, np.int64), np.zeros(4, np.int64),
+        np.zeros(2 * n_representatives, np.int64), np.zeros(2, np.int64),
     )  # fmt: skip
 
 

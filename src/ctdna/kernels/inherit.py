@@ -18,7 +18,7 @@ from ctdna.model.columns import RawRecords, RecordFields
 
 Numbers = NDArray[np.int64]
 _PROPER, _UNMAPPED, _REVERSE, _MATE_REVERSE, _READ1, _NOT_PRIMARY = 0x2, 0x4, 0x10, 0x20, 0x40, 0x900
-_KEPT_FLAGS, _N = 0xC1, 15
+_KEPT_FLAGS, _N = 0x2C1, 15
 _NM, _MD, _AS, _MC, _MQ = 0x4D4E, 0x444D, 0x5341, 0x434D, 0x514D
 _NIBBLE_OF = nibble_table()
 

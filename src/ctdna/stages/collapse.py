@@ -90,7 +90,8 @@ class Collapser:
         `one` and `two` are the two reads of each pair; their comments start with `RX:Z:`.
         """
         n = len(one)
-        if self._clusters.state[N_REPRESENTATIVES] and self._clusters.state[N_REPRESENTATIVES] + n > self._max:
+        n_known = int(self._clusters.state[N_REPRESENTATIVES])
+        if n and n_known and n_known + n > self._max:
             self._first = self.n_representatives
             self._clusters = new_clusters(_FIRST_ROOM, 8 * _FIRST_ROOM)
             self._n_restarts += 1
@@ -201,8 +202,8 @@ class Alignments:
         self._n += len(heads.marks) // 2
 
     def _forget(self, first: int) -> None:
-        """Forget the representatives before number `first`."""
-        n_gone = first - self._first
+        """Forget the representatives before number `first`, as far as they are aligned."""
+        n_gone = min(first - self._first, self._n)
         if n_gone <= 0:
             return
         start, end = int(self._offsets[2 * n_gone]), int(self._offsets[2 * self._n])
@@ -211,7 +212,7 @@ class Alignments:
         self._offsets = _with_room(kept, len(kept), 1 << 14)
         marks = self._marks[2 * n_gone : 2 * self._n].copy()
         self._marks = _with_room(marks, len(marks), 1 << 14)
-        self._first, self._n = first, self._n - n_gone
+        self._first, self._n = self._first + n_gone, self._n - n_gone
 
     def spread(self, pairs: Waiting) -> tuple[RawRecords, Waiting]:
         """Return the records of pairs whose representatives are all aligned, and the pairs to be aligned themselves.

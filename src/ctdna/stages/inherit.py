@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ctdna.kernels.inherit import (
     INHERITED,
     N_COLUMNS,
+    NOT_PLAIN,
     Places,
     inherited_places,
     inherited_records,
@@ -83,7 +84,8 @@ class Cells:
         places = inherited_places(called.data, fields, self._cells, self._first, int(is_duplex))
         ends = places.pos0 + fields.n_bases
         limit = np.append(lengths, 0)[places.contig]
-        places.contig[(places.contig >= 0) & ((places.pos0 < 0) | (ends > limit))] = -1
+        is_over = (places.contig >= 0) & ((places.pos0 < 0) | (ends > limit))
+        places.contig[is_over], places.why[is_over] = -1, NOT_PLAIN
         found, of_read = _stretches(places.contig, places.pos0, ends)
         return Candidates(called, places, found, of_read)
 
