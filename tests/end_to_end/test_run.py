@@ -62,7 +62,7 @@ def test_the_comparison_can_fail(finished: Path, tmp_path: Path) -> None:
 def test_killed_in_the_middle_it_resumes_to_the_same_bytes(finished: Path, run_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "killed"
     command = [sys.executable, "-m", "ctdna", "run", run_folder, "--kit", KIT, "--output", output, "--threads", "2"]
-    for wanted in ("samples/*/extract.json", "samples/*/consensus.bam"):
+    for wanted in ("fastq/demultiplex.json", "samples/*/filter.bam"):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         while process.poll() is None and not list(output.glob(wanted)):
             time.sleep(0.05)

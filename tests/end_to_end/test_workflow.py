@@ -47,8 +47,28 @@ def test_a_dry_run_plans_every_stage(prepared: Path, profile: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
     assert planned["demultiplex"] == "1"
+    for stage in ("consensus_from_fastq", "call", "annotate", "qc", "report"):
+        assert planned[stage] == "3", stage
+    assert "align" not in planned
+
+
+def test_the_long_way_has_a_step_for_every_stage(run_folder: Path, tmp_path: Path) -> None:
+    given = ("--kit", KIT, "--output", tmp_path / "out", "--prepare", "--align", "all")
+    assert ctdna("run", run_folder, *given).returncode == 0
+    folder = REPOSITORY / "workflow" / "profiles" / "local"
+    done = _snakemake(tmp_path / "out", "--workflow-profile", str(folder), "--dry-run", "--quiet", "reason")
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
     for stage in ("extract", "align", "group", "consensus", "realign", "filter", "call", "annotate", "qc", "report"):
         assert planned[stage] == "3", stage
+    assert "consensus_from_fastq" not in planned
+
+
+def test_the_two_ways_do_not_mix(run_folder: Path, tmp_path: Path) -> None:
+    given = ("run", run_folder, "--kit", KIT, "--output", tmp_path / "out", "--prepare")
+    assert ctdna(*given).returncode == 0
+    done = ctdna(*given, "--align", "all")
+    assert done.returncode == 2
+    assert "run.json" in done.stderr
 
 
 def test_every_rule_is_thin() -> None:
@@ -59,7 +79,7 @@ def test_every_rule_is_thin() -> None:
         for rule in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]:
             name = rule.partition(":")[0]
             assert all(f"    {directive}" in rule for directive in wanted), name
-            commands = re.findall(r'"ctdna (\w+)', rule)
+            commands = re.findall(r'"ctdna ([\w-]+)', rule)
             assert len(commands) == 1, name
             assert commands[0] in COMMANDS
     assert len((RULES / "common.smk").read_text().splitlines()) < 80

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ctdna.orchestrate.display import headline, plain_duration
-from ctdna.orchestrate.progress import SAMPLE_STAGES, Progress, Task, read_progress
+from ctdna.orchestrate.progress import Progress, Steps, Task, read_progress
 
 
 def _touch(path: Path, text: str = "") -> None:
@@ -18,9 +18,19 @@ def _states(progress: Progress) -> dict[tuple[str, str | None], str]:
 
 
 def test_an_untouched_folder_waits(tmp_path: Path) -> None:
-    progress = read_progress(tmp_path, ("a", "b"))
-    assert len(progress.tasks) == 2 + 2 * len(SAMPLE_STAGES)
+    steps = Steps(("a", "b"), "all")
+    progress = read_progress(tmp_path, steps)
+    assert len(progress.tasks) == 2 + 2 * len(steps.of_sample)
     assert set(_states(progress).values()) == {"waiting"}
+
+
+def test_one_step_leads_from_reads_to_consensus_reads(tmp_path: Path) -> None:
+    assert list(Steps(("a",), "once").of_sample) == ["consensus_from_fastq", "call", "annotate", "qc", "report"]
+    _touch(tmp_path / "samples/a/filter.json", "{}")
+    _touch(tmp_path / "logs/consensus_from_fastq/b.log", "")
+    states = _states(read_progress(tmp_path, Steps(("a", "b"), "once")))
+    assert (states["consensus_from_fastq", "a"], states["consensus_from_fastq", "b"]) == ("done", "running")
+    assert ("align", "a") not in states
 
 
 def test_outputs_logs_and_errors_tell_the_state(tmp_path: Path) -> None:
@@ -28,7 +38,7 @@ def test_outputs_logs_and_errors_tell_the_state(tmp_path: Path) -> None:
     _touch(tmp_path / "benchmarks/demultiplex/run.tsv", "s\th:m:s\n12.5\t0:00:12\n")
     _touch(tmp_path / "logs/extract/a.log", "ctdna: warning: 3 reads were short\n")
     _touch(tmp_path / "logs/extract/b.log", "noise\nctdna: error 2: b_R1.fastq.gz: record 7: truncated\n")
-    progress = read_progress(tmp_path, ("a", "b"))
+    progress = read_progress(tmp_path, Steps(("a", "b"), "all"))
     states = _states(progress)
     assert states["demultiplex", None] == "done"
     assert states["extract", "a"] == "running"
@@ -44,7 +54,7 @@ def test_outputs_logs_and_errors_tell_the_state(tmp_path: Path) -> None:
 def test_a_finished_stage_is_done_whatever_its_log_says(tmp_path: Path) -> None:
     _touch(tmp_path / "samples/a/align.json", "{}")
     _touch(tmp_path / "logs/align/a.log", "ctdna: error 5: bwa: killed\n")
-    progress = read_progress(tmp_path, ("a",))
+    progress = read_progress(tmp_path, Steps(("a",), "all"))
     assert _states(progress)["align", "a"] == "done"
     assert progress.failures == ()
 

@@ -16,6 +16,10 @@ EQUAL_COUNTS = ("extract", "group", "consensus", "filter")
 """Stages whose counts agree between the two ways."""
 
 
+CLIP_COUNTS = ("overlapping_bases", "overlapping_bases_changed")
+"""Counts of aligned bases that both mates cover: a member of a cluster may keep a base that would have been clipped."""
+
+
 class Sample:
     """One sample's files: FASTQ, reference, and what the long way made of them."""
 
@@ -74,7 +78,12 @@ def test_the_short_way_gives_the_long_way_s_reads(sample: Sample) -> None:
 
 def test_the_short_way_gives_the_long_way_s_counts(sample: Sample) -> None:
     for stage in EQUAL_COUNTS:
-        assert _counts(sample.short, stage) == _counts(sample.long, stage), stage
+        short, long = _counts(sample.short, stage), _counts(sample.long, stage)
+        for found in (short, long):
+            assert isinstance(found["counts"], dict)
+            for name in CLIP_COUNTS:
+                found["counts"].pop(name, None)
+        assert short == long, stage
 
 
 def test_variants_are_the_same(sample: Sample) -> None:
@@ -91,7 +100,8 @@ def test_most_reads_are_not_aligned(sample: Sample) -> None:
         assert align["counts"]["aligned_pairs"] < 0.3 * align["n_in"] / 2  # type: ignore[operator]
 
 
-def test_threads_and_memory_do_not_change_a_byte(sample: Sample, tmp_path: Path) -> None:
+def test_threads_and_memory_do_not_change_a_byte(finished: Path, long_way: Path, tmp_path: Path) -> None:
+    sample = Sample(finished, long_way, "TINY-P1")
     outputs = []
     for threads, memory in ((1, "2G"), (4, "512M")):
         output = tmp_path / f"{threads}.bam"
@@ -104,7 +114,8 @@ def test_threads_and_memory_do_not_change_a_byte(sample: Sample, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.bam", "1.bam.bai", "4.bam", "4.bam.bai"]
 
 
-def test_options_say_what_a_kit_says(sample: Sample, tmp_path: Path) -> None:
+def test_options_say_what_a_kit_says(finished: Path, long_way: Path, tmp_path: Path) -> None:
+    sample = Sample(finished, long_way, "TINY-PC")
     output, counts = tmp_path / "o.bam", tmp_path / "counts"
     given = [*sample.options(), "--output", output, "--metrics-dir", counts, *STRUCTURES, *SETTINGS]
     done = ctdna("consensus-from-fastq", *given)
