@@ -150,14 +150,14 @@ def test_fingerprints(names: list[bytes]) -> None:
     data = np.frombuffer(b"".join(names) + b"\0", dtype=np.uint8).copy()
     n = np.array([len(name) for name in names], dtype=np.int32)
     found = templates.name_fingerprints(data, (np.cumsum(n) - n).astype(np.int64), n)
-    mask = (1 << 64) - 1
+    mask = (1 << 32) - 1
     expected = []
     for name in names:
-        value = 14695981039346656037
+        one, two = 2166136261, 0
         for byte in name:
-            value = (value ^ byte) * 1099511628211 & mask
-        value = (value ^ value >> 32) * 0xD6E8FEB86659FD93 & mask
-        value ^= value >> 32
+            one, two = (one ^ byte) * 16777619 & mask, (two + byte + 1) * 0x2C9277B5 & mask
+        one, two = (one ^ one >> 15) * 0x2C1B3C6D & mask, (two ^ two >> 16) * 0x297A2D39 & mask
+        value = one ^ one >> 12 | (two ^ two >> 15) << 32
         expected.append(value - (1 << 64) if value >> 63 else value)
     assert found.tolist() == expected
 
