@@ -124,6 +124,24 @@ def test_same_bytes_for_any_threads_and_order(tmp_path: Path, reference: Path) -
     assert outputs[0] == outputs[1] == outputs[2]
 
 
+def test_unaligned_reads_keep_their_order_where_names_stand_apart(tmp_path: Path) -> None:
+    together = [
+        Read(f"r{k}", flag, bases="ACGT", quals=[30, 10, 30, 30], tags=_tags(4, 1 + k % 3, [0] * 4))
+        for k in range(9)
+        for flag in (77, 141)
+    ]
+    apart = sorted(together, key=lambda read: (read.flag, read.name))
+    header = BamHeader("@HD\tVN:1.6\n", ())
+    found = []
+    for name, reads in (("together", together), ("apart", apart)):
+        source, target = write_bam(tmp_path / f"{name}.in.bam", reads, header), tmp_path / f"{name}.bam"
+        run("--input", source, "--output", target, "--min-reads", 2, "--metrics", tmp_path / f"{name}.json")
+        found.append([(record["name"], record["flag"]) for record in plain_records(read_records(target)[1])])
+    kept = [(read.name, read.flag) for read in apart if int(read.name[1:]) % 3]
+    assert found == [sorted(kept), kept]
+    assert (tmp_path / "together.json").read_text() == (tmp_path / "apart.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from ctdna.cli.group import command, histogram_text
+from ctdna.formats.bam import BamHeader
 from ctdna.model.errors import InputError
-from tests.builders import Read, write_bam
+from tests.builders import CONTIGS, Read, write_bam
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -72,6 +73,10 @@ def test_warns_where_nothing_is_left(tmp_path: Path, capsys: pytest.CaptureFixtu
         ([], "--strategy: no strategy is given; give --strategy or --kit"),
         (["--strategy", "identity", "--edits", "1"], "--edits: found 1; identity allows 0"),
         (["--strategy", "paired", "--min-umi-length", "4"], "--min-umi-length: not with the paired strategy"),
+        (
+            ["--strategy", "edit", "--min-umi-length", "4", "--allow-mixed-umi-lengths"],
+            "--allow-mixed-umi-lengths: not with --min-umi-length; UMIs are cut to one length",
+        ),
         (["--strategy", "paired"], r"in\.bam: read r000: a single read, but the paired strategy needs read pairs"),
         (["--strategy", "adjacency", "--input", "absent.bam"], "absent.bam: cannot be read: No such file"),
         (["--strategy", "edit", "--kit", "no-such-kit@9.9.9"], "no-such-kit"),
@@ -135,3 +140,31 @@ def test_the_figures_do_not_depend_on_the_order_of_the_reads(tmp_path: Path) -> 
     metrics = json.loads((tmp_path / "in.json").read_text())
     assert metrics["histograms"]["molecules_at_percent"]["100"] == metrics["counts"]["molecules"]
     assert set(metrics["values"]) >= {"effective_umis", "saturation", "umi_collision"}
+
+
+def _pairs(path: Path, starts: list[int], order: str) -> Path:
+    reads = [
+        Read(f"r{i:03}", flag, 0, pos, 60, "4M", 0, 0, 0, tags={"RX": "AC-GT", "MI": "7"})
+        for i, start in enumerate(starts)
+        for flag, pos in ((99, start), (147, start + 9))
+    ]
+    header = BamHeader(f"@HD\tVN:1.6\tSO:unsorted\tGO:query\tSS:{order}\n", CONTIGS)
+    return write_bam(path, reads, header)
+
+
+@pytest.mark.parametrize("starts", [list(range(50)), list(range(50, 0, -1))], ids=["as the header says", "not"])
+def test_input_whose_header_says_it_is_in_order(tmp_path: Path, starts: list[int]) -> None:
+    for order in ("template-coordinate", "unsorted:template-coordinate", "unsorted:natural"):
+        source, target = _pairs(tmp_path / "in.bam", starts, order), tmp_path / f"{order}.bam"
+        run("--input", source, "--output", target, "--strategy", "paired", "--metrics", tmp_path / f"{order}.json")
+    files = [sorted(tmp_path.glob(f"*{ending}")) for ending in ("coordinate.bam", "natural.bam")]
+    contents = {path.read_bytes() for some in files for path in some}
+    assert len(contents) == 1
+    assert len({path.read_text() for path in tmp_path.glob("*.json")}) == 1
+
+
+def test_same_bytes_for_any_memory(tmp_path: Path) -> None:
+    source = bam(tmp_path / "in.bam", 900)
+    for size in ("256M", "2G"):
+        run("--input", source, "--output", tmp_path / f"{size}.bam", "--strategy", "edit", "--max-memory", size)
+    assert (tmp_path / "256M.bam").read_bytes() == (tmp_path / "2G.bam").read_bytes()

@@ -50,3 +50,39 @@ def test_an_error_gets_its_file_once() -> None:
         raise InputError(None, "read r", "no UMI", "extract it")
     with pytest.raises(DefinitionError, match=r"^b\.yaml: x: wrong$"), options.located(Path("a.bam")):
         raise DefinitionError("b.yaml", "x", "wrong", "")
+
+
+@click.command()
+@options.max_memory()
+def bounded(max_memory: int) -> None:
+    click.echo(max_memory)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("256M", 256 << 20), ("2G", 2 << 30), ("0.5g", 1 << 29), ("1GiB", 1 << 30), ("300000kb", 307200000)],
+)
+def test_memory_sizes(text: str, size: int) -> None:
+    assert CliRunner().invoke(bounded, ["--max-memory", text]).output == f"{size}\n"
+    assert CliRunner().invoke(bounded, []).output == f"{2 << 30}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("much", "'much' is not a size such as 512M or 2G"),
+        ("2000000000", "is not a size"),
+        ("255M", "255M is too little: at least 256M"),
+    ],
+)
+def test_memory_sizes_that_are_none(text: str, message: str) -> None:
+    result = CliRunner().invoke(bounded, ["--max-memory", text])
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_working_memory_leaves_room_for_the_program() -> None:
+    for ceiling in (256 << 20, 512 << 20, 2 << 30):
+        for threads in (1, 2, 8):
+            held = options.working_memory(ceiling, threads) + 2 * options.batch_bytes(ceiling)
+            assert held < ceiling

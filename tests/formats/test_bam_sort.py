@@ -7,8 +7,16 @@ import pysam
 import pytest
 
 from ctdna.formats.bam import BamHeader, read_header, read_records
-from ctdna.formats.bam_sort import coordinate_order, index_bam, name_order, sort_and_index, write_sorted
+from ctdna.formats.bam_sort import (
+    CoordinateSorter,
+    coordinate_order,
+    index_bam,
+    name_order,
+    sort_and_index,
+    write_sorted,
+)
 from ctdna.kernels.record import take_records
+from ctdna.model.columns import RawRecords
 from ctdna.model.errors import InputError
 from tests.builders import CONTIGS, Read, records, write_bam
 
@@ -54,6 +62,30 @@ def test_files_do_not_depend_on_arrival_and_are_indexed(tmp_path: Path) -> None:
     with pysam.AlignmentFile(str(tmp_path / "a.bam")) as file:
         expected = sum(read.contig == 1 and 10 - 4 < read.pos0 < 20 for read in many())
         assert file.count("chr2", 10, 20) == expected
+
+
+@pytest.mark.parametrize("memory", [1, 20_000, 1 << 20])
+def test_a_file_does_not_depend_on_the_memory(tmp_path: Path, memory: int) -> None:
+    some = [*many(), *(Read(f"h{i % 50:02}", 16 * (i // 50), 1, 3, cigar="4M") for i in range(100))]
+    raw = records(some)
+    wanted = take_records(raw.data, raw.offsets, coordinate_order(raw))
+    with CoordinateSorter(tmp_path / "a.bam", BamHeader.of_contigs(CONTIGS), memory) as sorter:
+        for start in range(0, len(raw), 70):
+            sorter.write(RawRecords(raw.data, raw.offsets[start : start + 71]))
+    assert read_records(tmp_path / "a.bam")[1].data.tobytes() == wanted.data.tobytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bam", "a.bam.bai"]
+
+
+def _break_off(path: Path) -> None:
+    with CoordinateSorter(path, BamHeader.of_contigs(CONTIGS), 1) as sorter:
+        sorter.write(records(many()))
+        raise KeyboardInterrupt
+
+
+def test_no_file_where_sorting_is_broken_off(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        _break_off(tmp_path / "a.bam")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_contig_too_long_for_the_index(tmp_path: Path) -> None:

@@ -238,7 +238,8 @@ class ExternalSort:
         for run in runs:
             if not run.is_whole and tuple(run.rows[: self._n_keys, -1].tolist()) == key:
                 run.load(run.rows.shape[1])
-        n_rows = sum(run.rows.shape[1] for run in runs)
+        above = (*key[:-1], key[-1] + 1)
+        n_rows = sum(_n_below(run.rows, above) for run in runs)
         if n_rows > self._rows_at_most:
             needed = n_rows * self._n_columns * _BYTES_PER_NUMBER >> 20
             what = f"{n_rows} or more {self._crowd} need more than {needed} MiB"

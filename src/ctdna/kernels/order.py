@@ -9,8 +9,8 @@ from ctdna.kernels.record import Bytes, Int, Offsets
 RADIX_BITS = 11
 RADIX = 1 << RADIX_BITS
 N_DIGITS = 6
-"""Digits of a number of 64 bits; the last holds its 9 uppermost."""
-SIGN_DIGIT = 1 << 63 - RADIX_BITS * (N_DIGITS - 1)
+"""Digits of a number of 64 bits; the last holds its 9 uppermost, the sign repeated above them."""
+SIGN_DIGIT = RADIX >> 1
 
 
 @kernel

@@ -304,14 +304,17 @@ def cut_umis(keys: Indices, n_chars: NDArray[np.int32]) -> Indices:
 
 @kernel
 def name_fingerprints(data: Bytes, name_at: Offsets, n_name: NDArray[np.int32]) -> Indices:
-    """Return a number of 64 bits of each name: FNV-1a over its bytes, its bits mixed."""
+    """Return a number of 64 bits of each name: two sums of 32 bits over its bytes, the first FNV-1a, bits mixed."""
     out = np.empty(len(name_at), dtype=np.int64)
     for i in range(len(name_at)):
-        value = np.uint64(14695981039346656037)
+        one, two = np.int64(2166136261), np.int64(0)
         for k in range(n_name[i]):
-            value = (value ^ np.uint64(data[name_at[i] + k])) * np.uint64(1099511628211)
-        value = (value ^ value >> np.uint64(32)) * np.uint64(0xD6E8FEB86659FD93)
-        out[i] = np.int64(value ^ value >> np.uint64(32))
+            byte = np.int64(data[name_at[i] + k])
+            one = (one ^ byte) * 16777619 & 0xFFFFFFFF
+            two = (two + byte + 1) * 0x2C9277B5 & 0xFFFFFFFF
+        one = (one ^ one >> 15) * 0x2C1B3C6D & 0xFFFFFFFF
+        two = (two ^ two >> 16) * 0x297A2D39 & 0xFFFFFFFF
+        out[i] = one ^ one >> 12 | (two ^ two >> 15) << 32
     return out
 
 
