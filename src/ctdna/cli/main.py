@@ -39,7 +39,7 @@ COMMANDS = {
 
 
 _COLLECT_AFTER = 200_000
-"""New objects after which Python looks for rings of dead ones; its own 700 make it look a hundred times at each start."""
+"""New objects after which Python looks for rings of dead ones; its own 700 mean a hundred looks at each start."""
 
 
 class Commands(click.Group):

@@ -94,7 +94,13 @@ def _header(aligned: "BamHeader", source: "BamHeader", bwa: "Bwa") -> "BamHeader
 
 
 def _realign(
-    bwa: "Bwa", words: tuple[str, ...], source: _Source, output: Path, threads: int, kit: "LoadedKit | None"
+    bwa: "Bwa",
+    words: tuple[str, ...],
+    source: _Source,
+    output: Path,
+    threads: int,
+    level: int,
+    kit: "LoadedKit | None",
 ) -> "AlignedCounts":
     from ctdna.formats.bam import BamWriter
     from ctdna.formats.bwa import align_stream
@@ -103,7 +109,7 @@ def _realign(
     counts, tags = no_counts(), _Tags(source)
     with align_stream(bwa, words, source.reads(), threads) as (header, batches):
         aligner.check_contigs(bwa.reference, header, kit)
-        with BamWriter(output, _header(header, source.header, bwa), threads) as writer:
+        with BamWriter(output, _header(header, source.header, bwa), threads, level) as writer:
             for records in whole_templates(batches):
                 found = count_aligned(records)
                 counts = added(counts, found)
@@ -124,6 +130,7 @@ def _realign(
 @click.option("--sample", help="Sample id for the metrics; else the first read group's SM.")
 @aligner.option
 @options.kit()
+@options.compression_level()
 @options.threads()
 @click.pass_context
 def command(
@@ -135,6 +142,7 @@ def command(
     metrics: Path | None,
     sample: str | None,
     kit_name: str | None,
+    compression_level: int,
     threads: int,
     **_: object,
 ) -> None:
@@ -151,7 +159,7 @@ def command(
     from ctdna.stages.align import aligned_metrics
 
     source = _Source(input)
-    counts = _realign(bwa, ("-p", *params.options), source, output, threads, kit)
+    counts = _realign(bwa, ("-p", *params.options), source, output, threads, compression_level, kit)
     if metrics:
         names = [group["SM"] for group in source.header.lines("RG") if "SM" in group]
         name = sample or (names[0] if names else "")

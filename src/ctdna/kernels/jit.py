@@ -52,7 +52,8 @@ def cache_root() -> Path:
 
 
 _IMPORT = re.compile(
-    rb"^[ \t]*(?:from[ \t]+(?P<module>ctdna[\w.]*)[ \t]+import[ \t]+(?P<names>\([^)]*\)|[^\n]*)|import[ \t]+(?P<plain>[^\n]*))",
+    rb"^[ \t]*(?:from[ \t]+(?P<module>ctdna[\w.]*)[ \t]+import[ \t]*(?P<names>\([^)]*\)|[^\n]*)"
+    rb"|import[ \t]+(?P<plain>[^\n]*))",
     re.MULTILINE,
 )
 _COMMENT = re.compile(rb"#[^\n]*|\\\n")
@@ -106,7 +107,7 @@ def sources_digest(path: Path) -> str:
     return digest.hexdigest()[:20]
 
 
-def _compile(function: F, **options: bool) -> F:
+def _compile(function: F, **options: Any) -> F:
     source = Path(function.__code__.co_filename).resolve()
     settings: Any = config
     if settings.DISABLE_JIT or _PACKAGE not in source.parents:
@@ -128,7 +129,7 @@ def lean_kernel(function: F) -> F:
     """Return the function compiled as `kernel` does, but without counts of references to its arrays.
 
     It may make no array, nor call what returns one: it fills those it is given. Others may call it, and it may call any
-    kernel that returns numbers. An inner kernel that is handed a dozen arrays spends most of its time on counts otherwise.
+    kernel that returns numbers. An inner kernel that is handed a dozen arrays would spend most of its time on counts.
     """
     return _compile(function, _nrt=False)
 

@@ -86,7 +86,11 @@ def _correct_run(
             compared += 1
             continue
         outcome = _correct_base(data, at1, k1 + j, at2, k2 + j, rules)
-        compared, changed1, changed2 = compared + (outcome & 1), changed1 + (outcome >> 1 & 1), changed2 + (outcome >> 2)
+        compared, changed1, changed2 = (
+            compared + (outcome & 1),
+            changed1 + (outcome >> 1 & 1),
+            changed2 + (outcome >> 2),
+        )
     return compared, changed1, changed2
 
 
