@@ -129,9 +129,11 @@ def plain_records(found: RawRecords) -> list[dict[str, Any]]:
     return [plain_record(content[a:b]) for a, b in pairwise(offsets)]
 
 
-def call(reads: Iterable[Read] | RawRecords, wanted: ConsensusParams, threads: int = 1) -> tuple[list[Any], Any]:
+def call(
+    reads: Iterable[Read] | RawRecords, wanted: ConsensusParams, threads: int = 1, has_losses: bool = False
+) -> tuple[list[Any], Any]:
     """Return the consensus records of reads as plain values, and the metrics."""
-    caller = ConsensusCaller(wanted, Naming("lib", "A"), threads)
+    caller = ConsensusCaller(wanted, Naming("lib", "A"), threads, has_losses)
     batch = reads if isinstance(reads, RawRecords) else raw(reads)
     found = [record for part in caller.call([batch]) for record in plain_records(part)]
     return found, caller.metrics("sample")

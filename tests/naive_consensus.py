@@ -323,3 +323,32 @@ def duplex(reads: list[Read], params: ConsensusParams) -> list[dict[str, Any]]:
             return []
         found.append(joined)
     return found
+
+
+def lost(pairs: list[tuple[Read, Read | None]], params: ConsensusParams) -> dict[str, int]:
+    """Return the tags of what the vote of these reads (with their mates) lost."""
+    sources = [prepared(read, params, overhang(read, mate)) for read, mate in pairs]
+    kept = majority([source for source in sources if source])
+    names = {(source.read.name, source.read.flag) for source in kept}
+    past = {(read.name, read.flag): overhang(read, mate) for read, mate in pairs}
+    used = [read for read, _ in pairs if (read.name, read.flag) in names]
+    n_past = sum(past[read.name, read.flag] for read in used)
+    n_left = sum(len(source.bases) for source in kept)
+    return {
+        "lm": sum(source is not None for source in sources) - len(kept),
+        "lc": 0,
+        "lu": sum(source is None for source in sources),
+        "lp": n_past,
+        "lt": sum(len(read.bases) for read in used) - n_past - n_left,
+    }
+
+
+def losses(reads: list[Read], params: ConsensusParams, end: int) -> dict[str, int]:
+    """Return the loss tags of the consensus of one end (0 fragment, 1, 2), simplex or duplex."""
+    templates = _templates(reads, params)
+    if params.mode == "simplex":
+        return lost([(r, m) for r, m in templates if r.flag & 192 == (0, 64, 128)[end]], params)
+    has_a = any(r.tags["MI"].endswith("/A") for r, _ in templates)
+    same, other = ("/A", "/B") if has_a else ("/B", "/A")
+    flags = {same: (64, 128)[end - 1], other: (128, 64)[end - 1]}
+    return lost([(r, m) for r, m in templates if r.flag & 192 == flags[r.tags["MI"][-2:]]], params)

@@ -120,6 +120,31 @@ def test_threads_batches_and_balance(groups: list[list[Read]], mode: str) -> Non
     assert counts["consensus_reads"] == len(whole) == 2 * counts["molecules_out"]
 
 
+@QUICK
+@given(families(("1/A", "1/B")), wanted_params("duplex"), st.sampled_from(["simplex", "duplex"]))
+def test_losses_as_the_twin(reads: list[Read], wanted: ConsensusParams, mode: str) -> None:
+    if mode == "simplex":
+        wanted = wanted.model_copy(update={"mode": "simplex", "min_reads": (1,)})
+        reads = [read._replace(tags=read.tags | {"MI": "1"}) for read in reads]
+    plain, _ = call(reads, wanted)
+    found, metrics = call(reads, wanted, has_losses=True)
+    for record, before in zip(found, plain, strict=True):
+        lost = {name: record["tags"].pop(name) for name in ("lm", "lc", "lu", "lp", "lt")}
+        assert lost == naive.losses(reads, wanted, record["end"])
+        assert record == before
+    if found:
+        tags = [record["tags"] for record in call(reads, wanted, has_losses=True)[0]]
+        assert sum(tag["lm"] for tag in tags) == metrics.rejected["minority_alignment"]
+        assert sum(tag["lu"] for tag in tags) == metrics.rejected["no_usable_base"]
+
+
+def test_losses_beyond_the_limit() -> None:
+    reads = [read for k in range(5) for read in _pair(f"r{k}", "1/A")]
+    found, metrics = call(reads, params("duplex", min_reads=(1, 1, 0), max_reads=3), has_losses=True)
+    assert [record["tags"]["lc"] for record in found] == [2, 2]
+    assert metrics.rejected["over_max_reads"] == 4
+
+
 def _pair(name: str, molecule: str, bases: str = "ACGTACGT", **tags: Any) -> list[Read]:
     r1 = Read(name, 99, 0, 10, 60, f"{len(bases)}M", 0, 100, 0, bases, 30, {"MI": molecule} | tags)
     return [r1, r1._replace(flag=147, pos0=100, mate_pos0=10)]

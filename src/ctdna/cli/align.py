@@ -76,6 +76,7 @@ def _align(
     output: Path,
     sample: str,
     threads: int,
+    level: int,
     kit: "LoadedKit | None",
 ) -> "AlignedCounts":
     from ctdna.formats.bam import BamWriter
@@ -85,7 +86,7 @@ def _align(
     counts = no_counts()
     with align_stream(bwa, words, source.reads(), threads) as (header, batches):
         aligner.check_contigs(bwa.reference, header, kit)
-        with BamWriter(output, aligned_header(header, bwa, sample), threads) as writer:
+        with BamWriter(output, aligned_header(header, bwa, sample), threads, level) as writer:
             for records in whole_templates(batches):
                 counts = added(counts, count_aligned(records))
                 writer.write(add_mate_tags(records))
@@ -108,6 +109,7 @@ def _align(
 @click.option("--sample", default="sample", show_default=True, help="Sample id for the read group and the metrics.")
 @aligner.option
 @options.kit()
+@options.compression_level()
 @options.threads()
 @click.pass_context
 def command(
@@ -120,6 +122,7 @@ def command(
     metrics: Path | None,
     sample: str,
     kit_name: str | None,
+    compression_level: int,
     threads: int,
     **_: object,
 ) -> None:
@@ -138,7 +141,7 @@ def command(
     source = _Source(r1, r2)
     group = f"@RG\\tID:{sample}\\tSM:{sample}\\tLB:{sample}"
     words = ("-C", "-R", group, *(("-p",) if r2 else ()), *params.options)
-    counts = _align(bwa, words, source, output, sample, threads, kit)
+    counts = _align(bwa, words, source, output, sample, threads, compression_level, kit)
     if metrics:
         more = {"comments_dropped": source.n_dropped}
         write_json(metrics, aligned_metrics("align", sample, counts, source.n_reads, more))

@@ -96,10 +96,12 @@ def _sample(header: "BamHeader", sample: str | None) -> str:
     return sample or next((group["SM"] for group in header.lines("RG") if "SM" in group), "")
 
 
-def _write(path: Path, header: "BamHeader", parts: Iterator["RawRecords"], source: Path, threads: int) -> None:
+def _write(
+    path: Path, header: "BamHeader", parts: Iterator["RawRecords"], source: Path, threads: int, level: int
+) -> None:
     from ctdna.formats.bam import BamWriter
 
-    with BamWriter(path, header, threads) as writer, options.located(source):
+    with BamWriter(path, header, threads, level) as writer, options.located(source):
         for part in parts:
             writer.write(part)
 
@@ -160,11 +162,13 @@ def _write(path: Path, header: "BamHeader", parts: Iterator["RawRecords"], sourc
     show_default=True,
     help="Settle the bases that both mates of a template cover before the vote.",
 )
+@click.option("--loss-tags", is_flag=True, help="Add tags of what each consensus read lost: lm lc lu lp lt.")
 @click.option("--read-name-prefix", help="Start of the read names; else the libraries of the read groups.")
 @click.option("--read-group-id", default="A", show_default=True, help="ID of the consensus reads' read group.")
 @options.output_path("--metrics", "Counts of reads and molecules in, out and rejected, as JSON.", required=False)
 @click.option("--sample", help="Sample id for the metrics; else the first read group's SM.")
 @options.kit()
+@options.compression_level()
 @options.threads()
 @click.pass_context
 def command(
@@ -172,11 +176,13 @@ def command(
     /,
     input: Path,
     output: Path,
+    loss_tags: bool,
     read_name_prefix: str | None,
     read_group_id: str,
     metrics: Path | None,
     sample: str | None,
     kit_name: str | None,
+    compression_level: int,
     threads: int,
     **_: object,
 ) -> None:
@@ -197,9 +203,10 @@ def command(
     header, batches = iter_records(input, threads, _BATCH_BYTES)
     first = next(batches, None)
     params = _params(ctx, kit_name, first)
-    caller = ConsensusCaller(params, Naming(read_name_prefix or name_prefix(header), read_group_id), threads)
+    naming = Naming(read_name_prefix or name_prefix(header), read_group_id)
+    caller = ConsensusCaller(params, naming, threads, loss_tags)
     parts = caller.call(chain(() if first is None else (first,), batches))
-    _write(output, consensus_header(header, read_group_id), parts, input, threads)
+    _write(output, consensus_header(header, read_group_id), parts, input, threads, compression_level)
     counts = caller.metrics(_sample(header, sample))
     if metrics:
         write_json(metrics, counts)

@@ -84,13 +84,13 @@ def _batches(paths: tuple[Path, ...], threads: int) -> Iterator[tuple["FastqColu
     return iter(iter_pairs(paths[0], paths[1], threads))
 
 
-def _run(paths: tuple[Path, ...], outputs: tuple[Path, ...], setup: "Plan", threads: int) -> "Tally":
+def _run(paths: tuple[Path, ...], outputs: tuple[Path, ...], setup: "Plan", threads: int, level: int) -> "Tally":
     from ctdna.formats.fastq import FastqWriter
     from ctdna.stages.extract import extract, no_reads
 
     tally = no_reads(setup)
     with ExitStack() as stack:
-        writers = [stack.enter_context(FastqWriter(path, threads)) for path in outputs]
+        writers = [stack.enter_context(FastqWriter(path, threads, level)) for path in outputs]
         for reads in _batches(paths, threads):
             with options.located(paths[0]):
                 templates, some = extract(reads, setup)
@@ -177,6 +177,7 @@ def _warn_of_list(setup: "Plan") -> None:
 )
 @click.option("--sample", default="", help="Sample id for the metrics.")
 @options.kit()
+@options.compression_level()
 @options.threads()
 @click.pass_context
 def command(
@@ -191,6 +192,7 @@ def command(
     umi_metrics: Path | None,
     sample: str,
     kit_name: str | None,
+    compression_level: int,
     threads: int,
     **_: object,
 ) -> None:
@@ -214,7 +216,7 @@ def command(
         raise InputError(None, "--umi-metrics", "there is no list of UMIs", "give --umis")
     setup = extract.plan(params, fixed)
     _warn_of_list(setup)
-    tally = _run(paths, outputs, setup, threads)
+    tally = _run(paths, outputs, setup, threads, compression_level)
     if umi_metrics and fixed is not None:
         write_text(umi_metrics, umi_table(tally, fixed))
     counts = extract.metrics(tally, setup, sample)

@@ -1,5 +1,6 @@
 """The `ctdna` command: finds the sub-command's module, runs it, turns failures into one line and an exit code."""
 
+import gc
 import importlib
 import os
 import signal
@@ -36,6 +37,10 @@ COMMANDS = {
     "warm": "Compile every kernel once, so that later starts are quick.",
     "summary": "Print the table of a finished run: samples, verdicts, variants, reports.",
 }
+
+
+_COLLECT_AFTER = 200_000
+"""New objects after which Python looks for rings of dead ones; its own 700 mean a hundred looks at each start."""
 
 
 class Commands(click.Group):
@@ -134,6 +139,7 @@ def _outcome(debug: bool) -> object:
 
 def run() -> None:
     """Run the command line; the entry point of the `ctdna` program."""
+    gc.set_threshold(_COLLECT_AFTER)
     debug = "--debug" in sys.argv[1:2] or os.environ.get("CTDNA_DEBUG", "") not in ("", "0")
     with _stopped_by_sigterm():
         code = _outcome(debug)

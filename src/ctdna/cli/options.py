@@ -35,6 +35,17 @@ def threads(default: int = 1) -> Callable[[F], F]:
     )
 
 
+def compression_level() -> Callable[[F], F]:
+    """Return the option `--compression-level` of the BAM or FASTQ files that a command writes."""
+    return click.option(
+        "--compression-level",
+        type=click.IntRange(0, 12),
+        default=1,
+        show_default=True,
+        help="How hard to deflate, 0 (not at all) to 12; the content is the same.",
+    )
+
+
 def kit() -> Callable[[F], F]:
     """Return the option `--kit`: all parameters of the stage come from that kit version."""
     return click.option("--kit", "kit_name", metavar="NAME@VERSION", help="Take every parameter from this kit version.")

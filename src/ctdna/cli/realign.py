@@ -120,7 +120,13 @@ def _tagged(batches: "Iterator[RawRecords]", source: Source) -> "Iterator[tuple[
 
 
 def _realign(
-    bwa: "Bwa", words: tuple[str, ...], source: Source, output: Path, threads: int, kit: "LoadedKit | None"
+    bwa: "Bwa",
+    words: tuple[str, ...],
+    source: Source,
+    output: Path,
+    threads: int,
+    level: int,
+    kit: "LoadedKit | None",
 ) -> "AlignedCounts":
     from ctdna.formats.bam import BamWriter
     from ctdna.stages.align import added, no_counts
@@ -128,7 +134,7 @@ def _realign(
     counts = no_counts()
     with (
         realign_stream(bwa, words, source, threads, kit) as (header, batches),
-        BamWriter(output, header, threads) as writer,
+        BamWriter(output, header, threads, level) as writer,
     ):
         for records, found in batches:
             counts = added(counts, found)
@@ -146,6 +152,7 @@ def _realign(
 @click.option("--sample", help="Sample id for the metrics; else the first read group's SM.")
 @aligner.option
 @options.kit()
+@options.compression_level()
 @options.threads()
 @click.pass_context
 def command(
@@ -157,6 +164,7 @@ def command(
     metrics: Path | None,
     sample: str | None,
     kit_name: str | None,
+    compression_level: int,
     threads: int,
     **_: object,
 ) -> None:
@@ -173,7 +181,7 @@ def command(
     from ctdna.stages.align import aligned_metrics
 
     source = Source(input)
-    counts = _realign(bwa, ("-p", *params.options), source, output, threads, kit)
+    counts = _realign(bwa, ("-p", *params.options), source, output, threads, compression_level, kit)
     if metrics:
         names = [group["SM"] for group in source.header.lines("RG") if "SM" in group]
         name = sample or (names[0] if names else "")

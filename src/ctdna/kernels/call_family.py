@@ -8,18 +8,13 @@ from numpy.typing import NDArray
 from ctdna.kernels import family as fam
 from ctdna.kernels.consensus import LETTERS_OF_NIBBLES, NO_CALL_QUALITY, N, Strands, VoteLimits, new_strands
 from ctdna.kernels.consensus_write import (
-    RX,
     Identity,
     Output,
     close_record,
     new_output,
     open_record,
     put_depths,
-    put_int,
     put_per_base,
-    put_rate,
-    put_strand_read,
-    put_text,
     record_bound,
 )
 from ctdna.kernels.duplex import BOTH, NEITHER, ONLY_B, combine
@@ -40,8 +35,8 @@ from ctdna.kernels.family import (
 )
 from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.molecule_keys import find_molecules
+from ctdna.kernels.molecule_write import identity, put_duplex, put_losses, put_umi
 from ctdna.kernels.read_rows import (
-    CB_AT,
     FLAG,
     MC_AT,
     MI_AT,
@@ -50,20 +45,17 @@ from ctdna.kernels.read_rows import (
     N_CIGAR,
     N_ID,
     N_RX,
-    RX_AT,
     TAGS_END,
     read_rows,
 )
-from ctdna.kernels.umi_vote import OTHER_LENGTH, UmiVotes, add_umi, call_umi, clear_umis, new_umi_votes
+from ctdna.kernels.umi_vote import UmiVotes, new_umi_votes
 from ctdna.stats.phred import consensus_tables
 
 Int = int | np.int64
 Bytes = NDArray[np.uint8]
-CELL_BARCODES, COLLISION, FRAGMENT, NONE = fam.CELL_BARCODES, fam.COLLISION, fam.FRAGMENT, fam.NONE
+COLLISION, FRAGMENT, NONE = fam.COLLISION, fam.FRAGMENT, fam.NONE
 NOT_PRIMARY, ORPHAN, TOO_FEW_READS, USED = fam.NOT_PRIMARY, fam.ORPHAN, fam.TOO_FEW_READS, fam.USED
-UMI_LENGTHS, UMI_MIXED = fam.UMI_LENGTHS, fam.UMI_MIXED
 AB_R1, AB_R2, BA_R1, BA_R2, DUPLEX_R1, DUPLEX_R2 = range(6)
-FRAGMENT_SLOT = 0
 
 
 @lean_kernel
@@ -86,59 +78,6 @@ def _end(family: Family, n: Int, is_called: bool, tally: Tally) -> None:
         reads[status[k]] += 1
         reason = min(reason, np.int64(status[k]))
     tally.molecules[USED if is_called else reason] += 1
-
-
-@lean_kernel
-def _note(tally: Tally, problem: Int, record: Int) -> None:
-    if tally.problem[0] == 0:
-        tally.problem[0], tally.problem[1] = problem, record
-
-
-@lean_kernel
-def _same_barcode(data: Bytes, rows: NDArray[np.int64], a: Int, b: Int) -> bool:
-    if rows[a, N_CB] != rows[b, N_CB]:
-        return False
-    for j in range(rows[a, N_CB]):
-        if data[rows[a, CB_AT] + j] != data[rows[b, CB_AT] + j]:
-            return False
-    return True
-
-
-@lean_kernel
-def _identity(source: Input, first: Int, n: Int, tally: Tally) -> Identity:
-    """Return molecule and cell barcode of a family; a second barcode is a problem."""
-    data, rows = source.data, source.rows
-    found: Int = np.int64(-1)
-    for i in range(first, first + n):
-        if rows[i, N_CB] == 0:
-            continue
-        if found < 0:
-            found = np.int64(i)
-        elif not _same_barcode(data, rows, np.int64(i), found):
-            _note(tally, np.int64(CELL_BARCODES), np.int64(i))
-    at, n_cb = (rows[found, CB_AT], rows[found, N_CB]) if found >= 0 else (np.int64(-1), np.int64(0))
-    return Identity(rows[first, MI_AT], rows[first, N_ID], at, n_cb)
-
-
-@lean_kernel
-def _put_umi(
-    out: Output, source: Input, first: Int, n: Int, family: Family, slots: tuple[Int, Int], umis: UmiVotes, tally: Tally
-) -> None:
-    """Write RX: the consensus of the UMIs of the reads that voted in either slot, those of the second turned round."""
-    data, rows, own_slots, status = source.data, source.rows, family.slot, family.status
-    clear_umis(umis)
-    last: Int = np.int64(first)
-    for turn in range(2):
-        for k in range(n):
-            i = first + k
-            if own_slots[k] == slots[turn] and status[k] == USED and rows[i, RX_AT] >= 0:
-                add_umi(umis, data, rows[i, RX_AT], rows[i, N_RX], turn == 1)
-                last = i
-    size = call_umi(umis)
-    if size >= 0:
-        put_text(out, np.int64(RX), umis.text, np.int64(0), size)
-    elif size < -1:
-        _note(tally, np.int64(UMI_LENGTHS if size == OTHER_LENGTH else UMI_MIXED), np.int64(last))
 
 
 @lean_kernel
@@ -171,9 +110,10 @@ def _put_simplex(
 ) -> None:  # fmt: skip
     """Write the consensus of one end; slot 0 is a fragment's, 1 and 2 are R1 and R2."""
     open_record(out, source.data, who, np.int64((4, 77, 141)[slot]), strands, slot)
-    _put_umi(out, source, first, n, family, (slot, np.int64(-1)), umis, tally)
+    put_umi(out, source, first, n, family, (slot, np.int64(-1)), umis, tally)
     put_depths(out, np.int64(99), strands, slot)
     put_per_base(out, np.int64(99), strands, slot)
+    put_losses(out, source, first, n, family, slot)
     close_record(out)
 
 
@@ -188,7 +128,7 @@ def call_simplex(
         flag = rows[first + k, FLAG]
         group[k] = 0 if flag & 1 == 0 else (1 if flag & 64 else 2)
         slots[k] = group[k]
-    who = _identity(source, first, n, tally)
+    who = identity(source, first, n, tally)
     one, two = np.int64(1), np.int64(2)
     is_single = _call_end(source, first, n, family, strands, np.int64(0), tally)
     is_first = _call_end(source, first, n, family, strands, one, tally)
@@ -276,25 +216,6 @@ def _combine_end(source: Input, strands: Strands, a: Int, b: Int, target: Int) -
 
 
 @lean_kernel
-def _put_duplex(out: Output, strands: Strands, one: Int, other: Int, target: Int) -> None:
-    c, a, b = np.int64(99), np.int64(97), np.int64(98)
-    none = np.int64(0)
-    put_depths(out, c, strands, target)
-    put_depths(out, a, strands, one)
-    if other >= 0:
-        put_depths(out, b, strands, other)
-    else:
-        put_int(out, b | 68 << 8, none)
-        put_int(out, b | 77 << 8, none)
-        put_rate(out, b | 69 << 8, none, none)
-    put_per_base(out, a, strands, one)
-    put_strand_read(out, a, strands, one)
-    if other >= 0:
-        put_per_base(out, b, strands, other)
-        put_strand_read(out, b, strands, other)
-
-
-@lean_kernel
 def _duplex_reason(
     source: Input, first: Int, n: Int, family: Family, strands: Strands, tally: Tally, molecule: Int
 ) -> Int:
@@ -338,14 +259,16 @@ def call_duplex(
         reject_open(family, n, np.int64(1), reason)
         _end(family, n, reason == 0, tally)
         return
-    who = _identity(source, first, n, tally)
+    who = identity(source, first, n, tally)
     open_record(out, source.data, who, np.int64(77), strands, r1)
-    _put_umi(out, source, first, n, family, (np.int64(AB_R1), np.int64(BA_R2)), umis, tally)
-    _put_duplex(out, strands, one1, other1, r1)
+    put_umi(out, source, first, n, family, (np.int64(AB_R1), np.int64(BA_R2)), umis, tally)
+    put_duplex(out, strands, one1, other1, r1)
+    put_losses(out, source, first, n, family, np.int64(0))
     close_record(out)
     open_record(out, source.data, who, np.int64(141), strands, r2)
-    _put_umi(out, source, first, n, family, (np.int64(AB_R2), np.int64(BA_R1)), umis, tally)
-    _put_duplex(out, strands, one2, other2, r2)
+    put_umi(out, source, first, n, family, (np.int64(AB_R2), np.int64(BA_R1)), umis, tally)
+    put_duplex(out, strands, one2, other2, r2)
+    put_losses(out, source, first, n, family, np.int64(1))
     close_record(out)
     _end(family, n, reason == 0, tally)
 
@@ -416,6 +339,6 @@ def warm() -> None:
     rows = read_rows(data, offsets)
     starts, _ = find_molecules(data, rows, 1)
     text = np.full(1, 65, dtype=np.uint8)
-    settings = fam.Settings(1, 1, 1, 0, 10, 2, 1, 1, 0)
+    settings = fam.Settings(1, 1, 1, 0, 10, 2, 1, 1, 0, 1)
     source = Input(data, rows, LETTERS_OF_NIBBLES.copy(), settings, consensus_tables(45, 40))
     call_families(source, starts, 0, len(starts) - 1, text, text)

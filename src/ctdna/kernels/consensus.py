@@ -220,7 +220,7 @@ def add_read(
 
 @lean_kernel
 def find_mixed(strands: Strands, slot: Int) -> Int:
-    """Note the columns of a slot that hold more than one base, and empty their lanes and counts; return their number."""
+    """Note the columns of a slot that hold several bases, and empty their lanes and counts; return their number."""
     seen, mixed, lanes, counts = strands.seen, strands.mixed, strands.lanes, strands.counts
     n = np.int64(0)
     for i in range(strands.lengths[slot]):
@@ -282,7 +282,7 @@ def call_votes(strands: Strands, slot: Int, limits: VoteLimits, tables: Consensu
     m = np.int64(0)
     for i in range(strands.lengths[slot]):
         depth = np.int64(votes[slot, i])
-        code = np.int64(CODE_OF_LETTERS[seen[slot, i]])
+        code: Int = np.int64(CODE_OF_LETTERS[seen[slot, i]])
         quality: Int = np.int64(NO_CALL_QUALITY)
         n_agreeing: Int = depth
         if code == MIXED:

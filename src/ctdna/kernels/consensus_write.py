@@ -220,4 +220,4 @@ def put_strand_read(out: Output, letter: Int, strands: Strands, slot: Int) -> No
 @lean_kernel
 def record_bound(n_bases: Int, n_name: Int, n_tags: Int) -> Int:
     """Return bytes that no consensus record of so many bases, name letters and UMI and barcode letters exceeds."""
-    return 440 + 2 * n_name + n_tags + 20 * n_bases
+    return 480 + 2 * n_name + n_tags + 20 * n_bases

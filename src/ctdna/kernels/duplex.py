@@ -33,10 +33,10 @@ def combine_base(a: Int, qa: Int, b: Int, qb: Int) -> tuple[Int, Int, Int]:
 @lean_kernel
 def _has_depth(strands: Strands, slot: Int, n: Int) -> bool:
     depths = strands.depths
-    for i in range(n):
-        if depths[slot, i] > 0:
-            return True
-    return False
+    i = np.int64(0)
+    while i < n and depths[slot, i] == 0:
+        i += 1
+    return bool(i < n)
 
 
 @lean_kernel

@@ -52,6 +52,8 @@ class Settings(NamedTuple):
     is_trimmed: Int
     overlap_rules: Int
     """For `overlap.correct_pair`; -1: mates are left as they are."""
+    has_losses: Int
+    """1 to write what each consensus read lost as tags."""
 
 
 class Input(NamedTuple):
@@ -99,6 +101,21 @@ class Tally(NamedTuple):
     """The first problem and its record; 0 where there is none."""
     sizes: NDArray[np.int32]
     """Molecules x 2: templates (or single reads) of strand A and B; simplex: all in the first."""
+
+
+class Losses(NamedTuple):
+    """What the vote for one consensus read lost of its end's reads."""
+
+    minority: Int
+    """Reads of another alignment."""
+    over_max: Int
+    """Reads beyond the limit."""
+    unusable: Int
+    """Reads without a base that may vote."""
+    past_mate: Int
+    """Bases of the voting reads past their mates' ends."""
+    tail: Int
+    """Bases of the voting reads trimmed from their tails, or without a vote there."""
 
 
 @kernel
@@ -200,6 +217,23 @@ def reject_open(family: Family, n: Int, group: Int, reason: Int) -> None:
     for k in range(n):
         if groups[k] == group and status[k] == USED:
             status[k] = reason
+
+
+@lean_kernel
+def losses_of(source: Input, first: Int, n: Int, family: Family, group: Int) -> Losses:
+    """Return what became of the reads of a group after the vote."""
+    rows, groups, status = source.rows, family.group, family.status
+    minority, over_max, unusable, past, tail = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    for k in range(n):
+        if groups[k] != group:
+            continue
+        minority += status[k] == MINORITY_ALIGNMENT
+        over_max += status[k] == OVER_MAX_READS
+        unusable += status[k] == NO_USABLE_BASE
+        if status[k] == USED:
+            past += family.past_mate[k]
+            tail += rows[first + k, N_BASES] - family.past_mate[k] - family.length[k]
+    return Losses(minority, over_max, unusable, past, tail)
 
 
 @lean_kernel

@@ -181,7 +181,7 @@ def _plain_overhang(rows: Rows, i: Int, mate: Int) -> Int:
     end0, mate_end0 = start0 + rows[i, N_BASES] - 1, mate0 + rows[mate, N_BASES] - 1
     if not is_facing(rows[i, FLAG], start0, end0, mate0, mate_end0) or end0 < mate0 or mate_end0 < start0:
         return np.int64(0)
-    return max(np.int64(0), mate0 - start0 if rows[i, FLAG] & 16 else end0 - mate_end0)
+    return np.int64(max(0, mate0 - start0 if rows[i, FLAG] & 16 else end0 - mate_end0))
 
 
 @lean_kernel

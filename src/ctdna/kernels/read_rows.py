@@ -15,8 +15,8 @@ Rows = NDArray[np.int64]
 
 (FLAG, REF, POS0, MATE_REF, MATE_POS0, N_BASES, N_CIGAR, N_NAME, CIGAR_AT, BASES_AT, QUALS_AT, TAGS_END, MI_AT, N_MI,
  RX_AT, N_RX, CB_AT, N_CB, MC_AT, N_ID) = range(20)  # fmt: skip
-"""Columns. Places are offsets into the batch's bytes, -1 where a text tag is absent (its length then 0); `N_ID` is the
-part of MI that names the molecule, set by `molecule_keys.find_molecules`; the read name stands right before the CIGAR."""
+"""Columns. Places are offsets into the batch's bytes, -1 where a text tag is absent (its length then 0). `N_ID` is the
+part of MI that names the molecule, set by `molecule_keys.find_molecules`. The read name ends right before the CIGAR."""
 N_COLUMNS = 20
 _MI, _RX, _CB, _MC = 18765, 22610, 16963, 17229
 
@@ -83,10 +83,10 @@ def same_name(data: Bytes, rows: Rows, a: Int, b: Int) -> bool:
         if u32(data, at_a - 4) != u32(data, at_b - 4):
             return False
         at_a, at_b, n = at_a - 4, at_b - 4, n - 4
-    for k in range(1, n + 1):
-        if data[at_a - k] != data[at_b - k]:
-            return False
-    return True
+    k = np.int64(1)
+    while k <= n and data[at_a - k] == data[at_b - k]:
+        k += 1
+    return bool(k > n)
 
 
 @lean_kernel

@@ -67,10 +67,10 @@ def _orient(data: Bytes, at: Int, n: Int, is_swapped: bool, text: Bytes) -> None
 
 @lean_kernel
 def _is_first(first: Bytes, text: Bytes, at: Int, n: Int) -> bool:
-    for k in range(n):
-        if text[at + k] != first[k]:
-            return False
-    return True
+    k = np.int64(0)
+    while k < n and text[at + k] == first[k]:
+        k += 1
+    return bool(k == n)
 
 
 @lean_kernel
@@ -126,7 +126,7 @@ def call_umi(votes: UmiVotes) -> Int:
         return np.int64(state[2])
     is_unanimous = state[3] == state[0]
     for k in range(state[1]):
-        code = np.int64(UMI_CODES[first[k]])
+        code: Int = np.int64(UMI_CODES[first[k]])
         text[k] = first[k]
         if state[0] > 1 and code != 5:
             if not is_unanimous:

@@ -37,8 +37,8 @@ class Naming(NamedTuple):
     """ID of their read group."""
 
 
-def settings_of(params: ConsensusParams) -> Settings:
-    """Return the parameters as the kernels take them."""
+def settings_of(params: ConsensusParams, has_losses: bool = False) -> Settings:
+    """Return the parameters as the kernels take them, and whether losses are written as tags."""
     total, major, minor = three(params.min_reads)
     return Settings(
         is_duplex=int(params.mode == "duplex"),
@@ -50,6 +50,7 @@ def settings_of(params: ConsensusParams) -> Settings:
         max_reads=params.max_reads or 0,
         is_trimmed=int(params.trim),
         overlap_rules=ADD | BETTER << 2 if params.consensus_call_overlapping_bases else -1,
+        has_losses=int(has_losses),
     )
 
 
@@ -117,9 +118,9 @@ class _Batch(NamedTuple):
 class ConsensusCaller:
     """Makes consensus reads of a stream of grouped records; the result does not depend on `threads` or batches."""
 
-    def __init__(self, params: ConsensusParams, naming: Naming, threads: int = 1) -> None:
-        """Take the parameters and the names to give."""
-        self._settings = settings_of(params)
+    def __init__(self, params: ConsensusParams, naming: Naming, threads: int = 1, has_losses: bool = False) -> None:
+        """Take the parameters and the names to give; `has_losses` adds the tags of what each read lost."""
+        self._settings = settings_of(params, has_losses)
         self._tables = consensus_tables(params.error_rate_pre_umi, params.error_rate_post_umi)
         self._prefix = _writable(np.frombuffer(naming.prefix.encode(), dtype=np.uint8).copy())
         self._read_group = _writable(np.frombuffer(naming.read_group.encode(), dtype=np.uint8).copy())

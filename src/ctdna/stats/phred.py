@@ -105,7 +105,7 @@ def _thresholds(pre: Decimal) -> tuple[list[float], list[float]]:
 
 
 def _least_leads(limits: list[float]) -> list[int]:
-    """Return by quality the least evidence whose odds, 3 exp(-evidence), lie within the limit; a negative limit: none."""
+    """Return by quality the least evidence whose odds, 3 exp(-evidence), lie within the limit (negative: none)."""
     return [
         1 << 62 if limit < 0 else 0 if limit == np.inf else math.ceil((3 / Decimal(limit)).ln() * (1 << SCALE_BITS))
         for limit in limits
