@@ -1,6 +1,6 @@
 """Record-by-record comparison: which reads form a molecule, what each consensus read says, what the filter leaves."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import pysam
 
 Found = dict[str, Any]
+LEFT_OUT = frozenset({"RG", "UQ"})
+"""The read group is a name; UQ is added to every aligned record by fgumi's filter, and here renewed where it was."""
 _SHOWN = 1
 """Examples of each kind of difference."""
 
@@ -40,6 +42,16 @@ def partition(path: Path) -> dict[frozenset[str], frozenset[tuple[str, str]]]:
 def _unmapped_ends(path: Path) -> set[str]:
     """Return the names of templates of which one end is unmapped."""
     return {str(record.query_name) for record in records(path) if record.is_unmapped or record.mate_is_unmapped}
+
+
+def _half_mapped(path: Path) -> set[str]:
+    """Return the molecules of a grouped BAM of which no template has both ends mapped; with and without strand."""
+    seen: dict[str, bool] = {}
+    for record in records(path):
+        molecule = str(record.get_tag("MI"))
+        for name in (molecule, molecule.split("/")[0]):
+            seen[name] = seen.get(name, True) and (record.is_unmapped or record.mate_is_unmapped)
+    return {molecule for molecule, is_half in seen.items() if is_half}
 
 
 def tell(found: Found, kind: str, example: str) -> None:
@@ -77,7 +89,9 @@ def grouping(ours: Path, theirs: Path) -> Found:
 
 def _read(record: pysam.AlignedSegment, is_aligned: bool) -> Read:
     tags = {
-        name: value.tolist() if hasattr(value, "tolist") else value for name, value in record.get_tags() if name != "RG"
+        name: value.tolist() if hasattr(value, "tolist") else value
+        for name, value in record.get_tags()
+        if name not in LEFT_OUT
     }
     place: tuple[object, ...] = ()
     if is_aligned:
@@ -138,13 +152,16 @@ def _same(ours: object, theirs: object) -> bool:
     return ours == theirs
 
 
-def _compared(read: Callable[[Path], dict[tuple[Any, ...], Read]], ours: Path, theirs: Path) -> Found:
+def _compared(
+    read: Callable[[Path], dict[tuple[Any, ...], Read]], ours: Path, theirs: Path, half_mapped: set[str]
+) -> Found:
     a, b = read(ours), read(theirs)
     found: Found = {"ours": len(a), "theirs": len(b), "equal": 0, "different": {}}
     for key in sorted(a.keys() | b.keys()):
         shown = f"molecule {key[0]} read {key[1]}"
         if key not in a or key not in b:
-            tell(found, "only here" if key in a else "only there", shown)
+            where = "only here" if key in a else "only there"
+            tell(found, where + (", one end unmapped" if key[0] in half_mapped else ""), shown)
             continue
         kind = difference(a[key], b[key])
         if kind:
@@ -154,19 +171,11 @@ def _compared(read: Callable[[Path], dict[tuple[Any, ...], Read]], ours: Path, t
     return found
 
 
-def consensus(ours: Path, theirs: Path) -> Found:
-    """Return how many consensus reads are equal in bases, qualities and tags, and the differences by kind."""
-    return _compared(consensus_reads, ours, theirs)
+def consensus(ours: Path, theirs: Path, grouped: Path) -> Found:
+    """Return how many consensus reads of a grouped BAM are equal in bases, qualities and tags, and the differences."""
+    return _compared(consensus_reads, ours, theirs, _half_mapped(grouped))
 
 
 def filtered(ours: Path, theirs: Path) -> Found:
     """Return how many records are equal after the filter, in place, bases, qualities and tags, and the differences."""
-    return _compared(filtered_reads, ours, theirs)
-
-
-def merge_kinds(found: list[Found]) -> Counter[str]:
-    """Return the differences of several comparisons, counted by kind."""
-    kinds: Counter[str] = Counter()
-    for one in found:
-        kinds.update({kind: entry["n"] for kind, entry in one["different"].items()})
-    return kinds
+    return _compared(filtered_reads, ours, theirs, set())

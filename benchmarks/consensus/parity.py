@@ -131,7 +131,7 @@ def _consensus(pair: Pair, options: Options) -> Entry:
     """Call consensus by both from our grouped file; ours stays as `parity.cons`."""
     pair.run(f"{pair.bench.ctdna} consensus {options.ours} --input {pair.file('ours')} --output {pair.file('cons')}")
     pair.run(f"{pair.fgumi} {options.theirs} --input {pair.file('ours')} --output {pair.file('peer')}")
-    found = elsewhere(compare.consensus, pair.file("cons"), pair.file("peer"))
+    found = elsewhere(compare.consensus, pair.file("cons"), pair.file("peer"), pair.file("ours"))
     return pair.entry("consensus", options.name, found)
 
 

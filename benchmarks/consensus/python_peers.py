@@ -1,7 +1,8 @@
 """The grouping of UMI-tools and of UMIErrorCorrect beside ours."""
 
 import csv
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import compare
@@ -37,7 +38,7 @@ def _grouped_templates(ours: Path, target: Path, named_by_umi: bool) -> None:
     ):
         for record in source.fetch(until_eof=True):
             if named_by_umi:
-                record.query_name = f"{record.query_name}_{record.get_tag('RX')}"
+                record.query_name = f"{record.query_name}:{record.get_tag('RX')}"
             out.write(record)
     pysam.sort("-o", str(target), str(unsorted))
     pysam.index(str(target))
@@ -80,12 +81,49 @@ def umi_tools(bench: Bench, at: Inputs, folder: Path, peer: Peer, strategy: str)
     return elsewhere(_compared, ours, dict(theirs))
 
 
+def _families(ours: Path) -> Counter[str]:
+    """Return the reads of each family of two or more of ours, by its most common UMI, over all places."""
+    umis: dict[str, Counter[str]] = defaultdict(Counter)
+    for record in compare.records(ours):
+        umis[str(record.get_tag("MI"))][str(record.get_tag("RX"))] += 1
+    found: Counter[str] = Counter()
+    for counts in umis.values():
+        if counts.total() > 1:
+            found[min(counts, key=lambda umi: (-counts[umi], umi))] += counts.total()
+    return found
+
+
+def _their_families(consensus: Path) -> Counter[str]:
+    """Return the reads of each family by the UMI in the name of its consensus read, over all places."""
+    found: Counter[str] = Counter()
+    for record in compare.records(consensus):
+        name = re.fullmatch(r"Consensus_read_\d+_([ACGTN]+)(?:_[a-z]+)?_Count=(\d+)", str(record.query_name))
+        if name:
+            found[name[1]] += int(name[2])
+    return found
+
+
+def _same_families(ours: Path, theirs: Path) -> compare.Found:
+    """Return how many families of two or more reads are equal in UMI and reads; the others by kind."""
+    a, b = _families(ours), _their_families(theirs)
+    found: compare.Found = {"ours": len(a), "theirs": len(b), "equal": 0, "different": {}}
+    for umi in sorted(a | b):
+        if a[umi] == b[umi]:
+            found["equal"] += 1
+        elif a[umi] and b[umi]:
+            compare.tell(found, "reads of the family", f"UMI {umi}: {a[umi]} here, {b[umi]} there")
+        else:
+            where = "family only here" if a[umi] else "family only there"
+            compare.tell(found, where, f"UMI {umi}: {a[umi] or b[umi]} reads")
+    return found
+
+
 def umierrorcorrect(bench: Bench, at: Inputs, folder: Path, peer: Peer) -> compare.Found:
-    """Return the comparison with UMIErrorCorrect's clusters."""
+    """Return the comparison with UMIErrorCorrect's families, which it names by UMI and read count."""
     ours = _group_ours(bench, at, folder, "adjacency")
-    source = folder / "named.bam"
+    source, made = folder / "named.bam", folder / "umierrorcorrect"
     elsewhere(_grouped_templates, ours, source, True)
     bed = inputs.targets(folder, at)
-    script = f"{jobs.command(peer)} -o {folder}/uec -b {source} -bed {bed} -r {at.reference} -t 1"
+    script = f"{jobs.command(peer)} -o {made} -b {source} -bed {bed} -r {at.reference} -t 1"
     measure.measure(script, folder / "log.txt", bench.env)
-    return {"ours": 0, "theirs": 0, "equal": 0, "different": {}}
+    return elsewhere(_same_families, ours, made / "named_consensus_reads.bam")

@@ -15,6 +15,8 @@ from compare import records
 ALIGNERS_TAGS = frozenset({"NM", "MD", "UQ", "AS", "XS", "SA", "XA", "pa", "MC", "MQ"})
 PER_BASE = frozenset({"cd", "ce", "ad", "ae", "bd", "be", "aq", "bq", "ac", "bc"})
 NUMBERS = frozenset({"MI", "RG"})
+PROPER = 0x2
+"""The flag by which the aligner says that the insert has a usual size, which it estimates from the reads it gets."""
 REACH = 1000
 """Most bases between the places of one molecule in the two outputs."""
 _SHOWN = 3
@@ -99,6 +101,14 @@ def _of_tags(ours: tuple[Any, ...], theirs: tuple[Any, ...]) -> str:
     return " ".join(sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name)))
 
 
+def _of_mates(short: tuple[Any, ...], long: tuple[Any, ...]) -> list[str]:
+    """Return how flags and mates differ where place and CIGAR do not."""
+    kinds = []
+    if short[0] ^ long[0]:
+        kinds.append("proper-pair flag" if short[0] ^ long[0] == PROPER else "flags")
+    return kinds + (["mate's place"] if short[4:] != long[4:] else [])
+
+
 def _of_reads(short: Read, long: Read) -> list[str]:
     """Return every kind in which two reads of one molecule differ."""
     kinds = []
@@ -106,8 +116,8 @@ def _of_reads(short: Read, long: Read) -> list[str]:
         kinds.append("other place")
     if short.alignment[3] != long.alignment[3]:
         kinds.append("other CIGAR")
-    if not kinds and short.alignment != long.alignment:
-        kinds.append("flags or mate")
+    if not kinds:
+        kinds += _of_mates(short.alignment, long.alignment)
     if short.bases != long.bases:
         kinds.append("bases" if len(short.bases) == len(long.bases) else "length")
     if short.qualities != long.qualities and len(short.bases) == len(long.bases):
@@ -130,8 +140,11 @@ def kinds_of(short: Molecule, long: Molecule) -> list[str]:
 
 
 def of_alignment_only(kinds: Iterable[str]) -> bool:
-    """Return whether the consensus itself is equal: bases, qualities, depths, UMI, place and CIGAR."""
-    return all(kind == "mapping quality" or kind.startswith("aligner's tags") for kind in kinds)
+    """Return whether the consensus is equal in bases, qualities, depths, UMI, place and CIGAR.
+
+    What the aligner thinks of its own alignment is left out.
+    """
+    return all(kind in ("mapping quality", "proper-pair flag") or kind.startswith("aligner's tags") for kind in kinds)
 
 
 def _match(

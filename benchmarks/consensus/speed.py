@@ -72,7 +72,7 @@ def consensus(bench: Bench) -> list[table.Row]:
 
 
 def _theirs(bench: Bench, at: Inputs, threads: int, forms: dict[str, str]) -> dict[tuple[str, str], str]:
-    """Return the peers' scripts of the whole job by peer and form; `forms` names the one form of a peer that is wanted."""
+    """Return the peers' scripts of the whole job by peer and form; `forms` names the only form of a peer to run."""
     found = {}
     for name, make in (("fgumi", jobs.whole_fgumi), ("fgbio", jobs.whole_fgbio)):
         if not bench.peers[name].missing:

@@ -10,7 +10,7 @@ from inputs import Inputs
 from speed import LONG
 
 SAME_CONSENSUS = "molecules with identical consensus, short way vs long way"
-SAME_IN_ALL = "the same, mapping quality and the aligner's tags too"
+SAME_IN_ALL = "the same, mapping quality, proper-pair flag and the aligner's tags too"
 TARGET = 0.9995
 
 
@@ -34,6 +34,7 @@ def ways(bench: Bench) -> list[table.Row]:
     why = bench.no_short_way()
     if why:
         return [table.skipped("ways", SAME_CONSENSUS, None, TARGET, why, table.SHARE)]
+    sizes = [size for size in sorted(bench.sizes) if size <= LONG]
     found = [inputs.simulated(genome, bench.ctdna, size) for genome in bench.genomes() for size in sizes]
     real = inputs.nfcore(bench.work)
     rows = [row for at in [*found, *([real] if real else [])] for row in _rows(bench, at)]
