@@ -179,3 +179,7 @@ def test_peak_of_a_process_alone(module: Any, tmp_path: Path) -> None:
         measure.alone(["bash", "-c", "echo words; exit 3"], tmp_path / "log.txt", {"PATH": "/usr/bin:/bin"})
     with pytest.raises(measure.FailedRunError, match="exit 4"):
         measure.measure("exit 4", tmp_path / "log.txt")
+    assert (
+        measure.FailedRunError("x", 2, "a\nctdna: error 2: /some/folder/a.bam: no").reason
+        == "exit 2: ctdna: error 2: a.bam: no"
+    )

@@ -77,7 +77,7 @@ class Inputs(NamedTuple):
 def _do(command: list[str], env: Mapping[str, str] | None = None) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})})
     if done.returncode:
-        raise measure.FailedRunError(f"{' '.join(command)}: {done.stderr.strip()[-300:]}")
+        raise measure.FailedRunError(" ".join(command), done.returncode, done.stderr)
 
 
 def indexed(source: Path, folder: Path) -> Path:

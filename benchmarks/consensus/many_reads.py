@@ -6,6 +6,7 @@ whole file. Bases are wrong at random; there are no variants.
 """
 
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pysam
@@ -83,13 +84,18 @@ def _fastq(bases: NDArray[np.uint8], first: int, dice: np.random.Generator) -> b
     return np.concatenate(parts, axis=1).tobytes()
 
 
+def _open(path: Path) -> BinaryIO:
+    stream: BinaryIO = igzip_threaded.open(path, "wb", compresslevel=1, threads=1)  # type: ignore[no-untyped-call]
+    return stream
+
+
 def write_pairs(fasta: Path, r1: Path, r2: Path, n_pairs: int, seed: int = 1) -> int:
     """Write about `n_pairs` read pairs; return how many."""
     library = Library(fasta, n_pairs, seed)
     n = len(library.reads)
     with (
-        igzip_threaded.open(r1, "wb", compresslevel=1, threads=1) as one,
-        igzip_threaded.open(r2, "wb", compresslevel=1, threads=1) as two,
+        _open(r1) as one,
+        _open(r2) as two,
     ):
         for first in range(0, n, BATCH):
             for stream, bases in zip((one, two), library.batch(first, min(first + BATCH, n)), strict=True):

@@ -1,6 +1,7 @@
 """Whole processes measured from outside: wall time, CPU time and peak memory."""
 
 import os
+import re
 import statistics
 import subprocess
 import time
@@ -23,7 +24,13 @@ class Cost(NamedTuple):
 
 
 class FailedRunError(RuntimeError):
-    """A measured command ended with an error."""
+    """A command ended with an error."""
+
+    def __init__(self, command: str, code: int, text: str) -> None:
+        lines = text.strip().splitlines() or ["it said nothing"]
+        super().__init__(f"{command}: exit {code}: {' | '.join(lines[-3:])}")
+        self.reason = re.sub(r"/\S*/", "", f"exit {code}: {lines[-1].strip()}")[:200]
+        """The same for a page: the last line, without command and folders."""
 
 
 def environment(cache: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -34,8 +41,7 @@ def environment(cache: Path, more: Mapping[str, str] | None = None) -> dict[str,
 
 def _check(command: str, code: int, log: Path) -> None:
     if code:
-        tail = log.read_text(errors="replace").strip().splitlines()[-3:]
-        raise FailedRunError(f"{command}: exit {code}: {' | '.join(tail)}")
+        raise FailedRunError(command, code, log.read_text(errors="replace"))
 
 
 def measure(script: str, log: Path, env: Mapping[str, str] | None = None) -> Cost:

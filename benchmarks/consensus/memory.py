@@ -64,9 +64,11 @@ def _sized(bench: Bench, size: int, has_short_way: bool) -> tuple[int, dict[str,
     """Return the read pairs of one size, and the cost of each command on them."""
     threads = ["--threads", str(max(bench.threads))]
     at = _made(bench, size)
-    costs = {SHORT_WAY: _consensus_from_fastq(bench, at, threads)} if has_short_way else {}
-    costs |= _stages(bench, at, threads)
-    shutil.rmtree(at.folder)
+    try:
+        costs = {SHORT_WAY: _consensus_from_fastq(bench, at, threads)} if has_short_way else {}
+        costs |= _stages(bench, at, threads)
+    finally:
+        shutil.rmtree(at.folder)
     for command, cost in costs.items():
         say(f"{command}, {at.size} pairs: {cost.peak_mib:.0f} MiB, {cost.wall:.0f} s")
     return at.size, costs
@@ -94,7 +96,11 @@ def memory(bench: Bench) -> list[table.Row]:
             reason = f"{size:,} read pairs want {wanted:.0f} GiB of disk, {_free_gib(bench.work):.0f} are free"
             rows.append(table.skipped("memory", "peak memory", None, CEILING_MIB, reason, table.MIB))
             continue
-        pairs, costs = _sized(bench, size, not why)
+        try:
+            pairs, costs = _sized(bench, size, not why)
+        except measure.FailedRunError as failed:
+            rows.append(table.failed("memory", "peak memory", None, CEILING_MIB, size, failed, table.MIB))
+            continue
         for command, cost in costs.items():
             if command == "realign":
                 continue

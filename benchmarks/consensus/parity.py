@@ -144,6 +144,13 @@ def _filter(pair: Pair, options: Options) -> Entry:
     return pair.entry("filter", options.name, elsewhere(compare.filtered, ours, theirs))
 
 
+def _options(strategy: str, is_full: bool) -> tuple[tuple[Options, ...], tuple[Options, ...]]:
+    """Return the options of the callers, the defaults first, and of the filter."""
+    if strategy == "paired":
+        return (DUPLEX, (*FILTERS, DUPLEX_FILTER)) if is_full else (DUPLEX[:1], FILTERS)
+    return SIMPLEX if is_full else SIMPLEX[:1], FILTERS
+
+
 def _with_fgumi(bench: Bench, sample: Sample) -> list[Entry]:
     peer = bench.peers["fgumi"]
     pair = Pair(bench, sample.reads, jobs.command(peer))
@@ -154,9 +161,7 @@ def _with_fgumi(bench: Bench, sample: Sample) -> list[Entry]:
         found.append(_grouping(pair, strategy))
         if strategy not in ("paired", "adjacency"):
             continue
-        callers, filters = (DUPLEX, (*FILTERS, DUPLEX_FILTER)) if strategy == "paired" else (SIMPLEX, FILTERS)
-        if not sample.is_full:
-            callers, filters = callers[:1], filters[:2]
+        callers, filters = _options(strategy, sample.is_full)
         found += [_consensus(pair, options) for options in reversed(callers)]
         words = f"--input {pair.file('cons')} --reference {pair.at.reference} --output {pair.file('real')}"
         pair.run(f"{bench.ctdna} realign {words}")

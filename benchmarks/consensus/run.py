@@ -86,6 +86,7 @@ def main(
     bench.work.mkdir(exist_ok=True)
     measure.measure(f"{ctdna} warm", cache / "warm.log", bench.env)
     for part in only:
+        say(f"part {part}")
         if part == PARITY:
             parity.parity(bench)
         else:

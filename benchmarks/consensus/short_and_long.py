@@ -28,7 +28,7 @@ class Read(NamedTuple):
     end: tuple[int, int, bool]
     """Contig, unclipped 5' position and strand."""
     bases: str
-    qualities: str
+    qualities: bytes
     alignment: tuple[Any, ...]
     """Flag, contig, position, CIGAR, and the mate's place."""
     mapq: int
@@ -73,7 +73,7 @@ def _read(record: pysam.AlignedSegment) -> Read:
     return Read(
         _five_prime(record),
         str(record.query_sequence),
-        record.qual or "",
+        bytes(record.query_qualities or b""),
         (record.flag, record.reference_id, record.reference_start, record.cigarstring, *mate),
         record.mapping_quality,
         tuple(sorted(tag for tag in tags if tag[0] not in ALIGNERS_TAGS)),

@@ -26,6 +26,14 @@ def _measured(bench: Bench, part: str, job: jobs.Job, at: Inputs, repeats: int) 
     return row
 
 
+def _measured_or_told(bench: Bench, part: str, job: jobs.Job, at: Inputs, repeats: int) -> table.Row:
+    """Return the row of one job, or why it could not be measured."""
+    try:
+        return _measured(bench, part, job, at, repeats)
+    except measure.FailedRunError as failed:
+        return table.failed(part, job.what, job.peer, job.target, at.size, failed)
+
+
 def _missing(bench: Bench, part: str, what: tuple[str, ...], targets: dict[str, float | None]) -> list[table.Row]:
     """Return a row for each job of each peer that cannot run."""
     rows = []
@@ -54,8 +62,8 @@ def _apart(
             made = [] if fgumi.missing else make(at, bench.ctdna, fgumi, n)
             if not fgbio.missing:
                 made += [job for job in jobs.fgbio_jobs(at, bench.ctdna, fgbio, n) if job.what == wanted]
-            rows += [_measured(bench, part, job, at, repeats) for job in made]
-    rows.sort(key=lambda row: (row["peer"], row["what"], row["threads"], row["size"]))
+            rows += [_measured_or_told(bench, part, job, at, repeats) for job in made]
+    rows.sort(key=lambda row: (row["peer"], row["what"], row.get("threads", 0), row["size"]))
     missing = _missing(bench, part, what, {"fgumi": 1.0}) + _missing(bench, part, (wanted,), {"fgbio": None})
     return rows + missing
 
@@ -73,7 +81,7 @@ def consensus(bench: Bench) -> list[table.Row]:
 
 def _theirs(bench: Bench, at: Inputs, threads: int, forms: dict[str, str]) -> dict[tuple[str, str], str]:
     """Return the peers' scripts of the whole job by peer and form; `forms` names the only form of a peer to run."""
-    found = {}
+    found: dict[tuple[str, str], str] = {}
     for name, make in (("fgumi", jobs.whole_fgumi), ("fgbio", jobs.whole_fgbio)):
         if not bench.peers[name].missing:
             scripts = make(at, bench.peers[name], threads)
@@ -115,7 +123,11 @@ def whole(bench: Bench) -> list[table.Row]:
         forms: dict[str, str] = {}
         for k, size in enumerate(sorted(bench.sizes)):
             at = inputs.simulated(genome, bench.ctdna, size)
-            rows += _whole_of(bench, at, 1 if k else bench.repeats, forms)
+            try:
+                rows += _whole_of(bench, at, 1 if k else bench.repeats, forms)
+            except measure.FailedRunError as failed:
+                row = table.failed("whole", jobs.WHOLE, "fgumi", WHOLE_TARGETS["fgumi"], at.size, failed)
+                rows.append({**row, "reference": at.genome})
     rows.sort(key=lambda row: (row["what"], row["peer"], row["reference"], row["size"]))
     if bench.no_short_way():
         rows.append(table.skipped("whole", jobs.WHOLE, "fgumi", 3.0, bench.no_short_way()))

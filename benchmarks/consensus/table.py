@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs import Job
-from measure import Cost
+from measure import Cost, FailedRunError
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 Row = dict[str, Any]
@@ -99,6 +99,13 @@ def skipped(part: str, what: str, peer: str | None, target: float | None, why: s
         "met": False,
         "skipped": why,
     }
+
+
+def failed(
+    part: str, what: str, peer: str | None, target: float | None, size: int, why: FailedRunError, unit: str = SPEED
+) -> Row:
+    """Return the row of a comparison of which a command ended with an error."""
+    return {**skipped(part, what, peer, target, why.reason, unit), "size": size}
 
 
 def _met(row: Row) -> str:

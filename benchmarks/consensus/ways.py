@@ -37,7 +37,13 @@ def ways(bench: Bench) -> list[table.Row]:
     sizes = [size for size in sorted(bench.sizes) if size <= LONG]
     found = [inputs.simulated(genome, bench.ctdna, size) for genome in bench.genomes() for size in sizes]
     real = inputs.nfcore(bench.work)
-    rows = [row for at in [*found, *([real] if real else [])] for row in _rows(bench, at)]
+    rows: list[table.Row] = []
+    for at in [*found, *([real] if real else [])]:
+        try:
+            rows += _rows(bench, at)
+        except measure.FailedRunError as failed:
+            row = table.failed("ways", SAME_CONSENSUS, None, TARGET, at.size, failed, table.SHARE)
+            rows.append({**row, "reference": at.genome})
     if real is None:
         why = f"{inputs.REAL_DATA} does not name the folder of real data"
         rows.append(table.skipped("ways", f"{SAME_CONSENSUS}, real reads", None, TARGET, why, table.SHARE))
