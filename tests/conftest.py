@@ -1,10 +1,13 @@
 """Fixtures for every test: the folder of real data, where it is there; examples that are the same in every run."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests import oracle_cases
 
 # No test judges time: machines are shared. `HYPOTHESIS_PROFILE=search` looks for new examples.
 settings.register_profile("same", deadline=None, derandomize=True)
@@ -26,3 +29,16 @@ def real_data() -> Path:
     if not (folder / "README.md").is_file():
         pytest.skip(f"real data not found at {folder}: set CTDNA_REAL_DATA to the folder that holds it")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def every_expected_key_is_looked_at(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test of the acceptance table that leaves out something its case expects (tests/oracle_cases.py)."""
+    case = getattr(request.node, "callspec", None) and request.node.callspec.params.get("case")
+    is_of_the_table = isinstance(case, dict) and "expect" in case
+    if is_of_the_table:
+        oracle_cases.forget(case)
+    yield
+    if is_of_the_table:
+        left_out = set(oracle_cases.unseen(case)) - oracle_cases.answered_otherwise(case["id"])
+        assert not left_out, f"{case['id']}: expected, but no assertion on {', '.join(sorted(left_out))}"

@@ -1,8 +1,9 @@
 """The commands that are measured: the same job for ctdna and for each peer, as bash scripts."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from inputs import STRUCTURES, Inputs
+from inputs import Inputs
 from peers import Peer
 
 
@@ -11,107 +12,161 @@ class Job(NamedTuple):
 
     what: str
     peer: str
-    target: float
+    target: float | None
+    """Least ratio of throughput; None where the row only informs."""
     threads: int
     ours: str
-    theirs: str
-    theirs_level_6: str = ""
-    """The peer again, deflating as hard as ctdna does; empty where its outputs are not deflated otherwise."""
+    theirs: Mapping[str, str]
+    """The peer's script, in one or more forms by name: the fastest counts."""
 
 
-SORTED_TO_GROUPED = "template-coordinate BAM -> grouped BAM"
+SORTED_TO_GROUPED = "sorted BAM -> grouped BAM"
 ALIGNED_TO_GROUPED = "BAM of the aligner -> grouped BAM"
 TO_CONSENSUS = "grouped BAM -> duplex consensus"
-WHOLE = "FASTQ -> filtered duplex consensus, realigned"
-LEVEL_6 = ", both at deflate level 6"
+WHOLE = "FASTQ -> filtered duplex consensus BAM, realigned"
+LONG_WAY = f"{WHOLE}: long way"
+_PAIRED = "--strategy paired --edits 1"
+
+
+def command(peer: Peer) -> str:
+    """Return how a peer is started, as shell words."""
+    return " ".join(f"'{part}'" if "*" in part else part for part in peer.command)
+
+
+def _threads(threads: int) -> str:
+    """Return fgumi's option: one thread is its quick path, which is taken where the option is left out."""
+    return f"--threads {threads}" if threads > 1 else ""
 
 
 def sort_for_peer(at: Inputs, peer: Peer) -> str:
-    """Return the script that makes `sorted.bam`, which fgumi's grouping wants."""
-    command = " ".join(peer.command)
-    return f"{command} sort --order template-coordinate --input {at.aligned} --output {at.folder}/sorted.bam"
+    """Return the script that makes `sorted.bam`, in template-coordinate order, which fgumi's grouping wants."""
+    return f"{command(peer)} sort --order template-coordinate --input {at.aligned} --output {at.folder}/sorted.bam"
 
 
-def fgumi_jobs(at: Inputs, ctdna: str, peer: Peer, threads: int) -> list[Job]:
-    """Return every comparison with fgumi."""
-    fgumi, folder = " ".join(peer.command), at.folder
-    group = f"{ctdna} group --strategy paired --edits 1 --threads {threads} --output {folder}/ours.grouped.bam --input"
-    group_theirs = f"{fgumi} group --strategy paired --edits 1 --threads {threads} --output {folder}/theirs.grouped.bam"
-    consensus = f"{ctdna} consensus --duplex --input {at.grouped} --output {folder}/ours.cons.bam --threads {threads}"
-    duplex = f"{fgumi} duplex --input {at.grouped} --output {folder}/theirs.cons.bam --min-reads 1 --threads {threads}"
-    resort = f"{fgumi} sort --order template-coordinate --input {at.aligned} --output {folder}/again.bam -@ {threads}"
-    group_sorted = f"{group_theirs} --input {folder}/sorted.bam"
-    deflate = "--compression-level 6"
+def group_ours(at: Inputs, ctdna: str, threads: int, source: str) -> str:
+    """Return our grouping of one BAM of the input's folder."""
+    folder = at.folder
+    return f"{ctdna} group {_PAIRED} --threads {threads} --output {folder}/ours.grouped.bam --input {folder}/{source}"
+
+
+def consensus_ours(at: Inputs, ctdna: str, threads: int) -> str:
+    """Return our duplex consensus of the grouped BAM."""
+    return f"{ctdna} consensus --duplex --input {at.grouped} --output {at.folder}/ours.cons.bam --threads {threads}"
+
+
+def group_jobs(at: Inputs, ctdna: str, peer: Peer, threads: int) -> list[Job]:
+    """Return the comparisons of grouping with fgumi, each side at its own defaults."""
+    fgumi, folder = command(peer), at.folder
+    theirs = f"{fgumi} group {_PAIRED} {_threads(threads)} --output {folder}/theirs.grouped.bam --input"
+    sort = f"{fgumi} sort --order template-coordinate --input {at.aligned} -@ {threads} --output"
+    forms = {
+        "file": f"{sort} {folder}/again.bam; {theirs} {folder}/again.bam",
+        "pipe": f"{sort} - --compression-level 0 | {theirs} /dev/stdin",
+    }
+    sorted_ours = group_ours(at, ctdna, threads, "sorted.bam")
+    sorted_theirs = {"": f"{theirs} {folder}/sorted.bam"}
     return [
-        Job(
-            SORTED_TO_GROUPED,
-            peer.name,
-            1.0,
-            threads,
-            f"{group} {folder}/sorted.bam",
-            group_sorted,
-            f"{group_sorted} {deflate}",
-        ),
-        Job(
-            ALIGNED_TO_GROUPED,
-            peer.name,
-            1.0,
-            threads,
-            f"{group} {at.aligned}",
-            f"{resort}; {group_theirs} --input {folder}/again.bam",
-        ),
-        Job(TO_CONSENSUS, peer.name, 1.0, threads, consensus, duplex, f"{duplex} {deflate}"),
-        Job(WHOLE, peer.name, 3.0, threads, whole_ours(at, ctdna, threads), whole_fgumi(at, fgumi, threads)),
+        Job(SORTED_TO_GROUPED, peer.name, 1.0, threads, sorted_ours, sorted_theirs),
+        Job(ALIGNED_TO_GROUPED, peer.name, 1.0, threads, group_ours(at, ctdna, threads, "aligned.bam"), forms),
     ]
+
+
+def consensus_jobs(at: Inputs, ctdna: str, peer: Peer, threads: int) -> list[Job]:
+    """Return the comparison of duplex consensus with fgumi, each side at its own defaults."""
+    theirs = f"{command(peer)} duplex --min-reads 1 --input {at.grouped} --output {at.folder}/theirs.cons.bam"
+    ours = consensus_ours(at, ctdna, threads)
+    return [Job(TO_CONSENSUS, peer.name, 1.0, threads, ours, {"": f"{theirs} {_threads(threads)}"})]
 
 
 def fgbio_jobs(at: Inputs, ctdna: str, peer: Peer, threads: int) -> list[Job]:
     """Return the comparisons with fgbio; its grouping knows one thread only."""
-    fgbio, folder = " ".join(f"'{part}'" if "*" in part else part for part in peer.command), at.folder
-    group = f"{ctdna} group --strategy paired --edits 1 --threads {threads} --output {folder}/ours.grouped.bam --input"
-    consensus = f"{ctdna} consensus --duplex --input {at.grouped} --output {folder}/ours.cons.bam --threads {threads}"
+    fgbio, folder = command(peer), at.folder
     theirs = f"{fgbio} GroupReadsByUmi -s paired -e 1 -i {at.aligned} -o {folder}/fgbio.grouped.bam"
     duplex = f"{fgbio} CallDuplexConsensusReads -M 1 --threads {threads} -i {at.grouped} -o {folder}/fgbio.cons.bam"
-    jobs = [
-        (ALIGNED_TO_GROUPED, 10.0, f"{group} {at.aligned}", theirs),
-        (TO_CONSENSUS, 10.0, consensus, duplex),
+    ours = group_ours(at, ctdna, threads, "aligned.bam")
+    return [
+        Job(ALIGNED_TO_GROUPED, peer.name, None, threads, ours, {"": theirs}),
+        Job(TO_CONSENSUS, peer.name, None, threads, consensus_ours(at, ctdna, threads), {"": duplex}),
     ]
-    return [Job(what, peer.name, target, threads, ours, script) for what, target, ours, script in jobs]
 
 
-def whole_ours(at: Inputs, ctdna: str, threads: int) -> str:
-    """Return our stages from FASTQ to filtered consensus, one after the other, as `ctdna run` does them."""
+def short_way(at: Inputs, ctdna: str, threads: int) -> str:
+    """Return our one command, which aligns one read pair of each cluster; its output is `short.bam`."""
+    return (
+        f"{ctdna} consensus-from-fastq {at.reads} --reference {at.reference} --output {at.folder}/short.bam"
+        f" {_PAIRED} --duplex --threads {threads}"
+    )
+
+
+def long_way(at: Inputs, ctdna: str, threads: int) -> str:
+    """Return our stages one after the other, which align every read; the last output is `long.bam`."""
     w, ref, t = f"{at.folder}/w", at.reference, f"--threads {threads}"
     return "\n".join(
         [
-            f"{ctdna} extract --r1 {at.r1} --r2 {at.r2} --read-structures {STRUCTURES}"
-            f" --output-r1 {w}1.fastq.gz --output-r2 {w}2.fastq.gz {t}",
+            f"{ctdna} extract {at.reads} --output-r1 {w}1.fastq.gz --output-r2 {w}2.fastq.gz {t}",
             f"{ctdna} align --r1 {w}1.fastq.gz --r2 {w}2.fastq.gz --reference {ref} --output {w}.bam {t}",
-            f"{ctdna} group --strategy paired --edits 1 --input {w}.bam --output {w}.grouped.bam {t}",
+            f"{ctdna} group {_PAIRED} --input {w}.bam --output {w}.grouped.bam {t}",
             f"{ctdna} consensus --duplex --input {w}.grouped.bam --output {w}.cons.bam {t}",
             f"{ctdna} realign --input {w}.cons.bam --reference {ref} --output {w}.realigned.bam {t}",
-            f"{ctdna} filter --input {w}.realigned.bam --reference {ref} --output {w}.ours.bam {t}",
+            f"{ctdna} filter --input {w}.realigned.bam --reference {ref} --output {at.folder}/long.bam {t}",
         ]
     )
 
 
-def whole_fgumi(at: Inputs, fgumi: str, threads: int) -> str:
-    """Return fgumi's best-practice pipeline for duplex reads, with bwa mem and its thresholds set to our defaults."""
-    v, ref, t = f"{at.folder}/v", at.reference, f"--threads {threads}"
+def whole_fgumi(at: Inputs, peer: Peer, threads: int) -> dict[str, str]:
+    """Return fgumi's pipeline of its guide for duplex reads, with bwa mem and the thresholds of our defaults.
+
+    `files` is the guide's version for development, a file after each step; `pipes` is its version for production, with
+    pipes wherever a step can read a stream, uncompressed.
+    """
+    v, ref, t, fgumi = f"{at.folder}/v", at.reference, _threads(threads), command(peer)
+    extract = (
+        f"{fgumi} extract --inputs {at.r1} {at.r2} --read-structures {' '.join(at.structures)} --sample S --library S"
+        f" --output {v}.bam {t}"
+    )
     aligner = f"bwa mem -t {threads} -p -K 150000000 -Y {ref} -"
-    zipper = f"{fgumi} zipper --reference {ref} --compression-level 1"
-    return "\n".join(
-        [
-            f"{fgumi} extract --inputs {at.r1} {at.r2} --read-structures {STRUCTURES} --sample S --library S"
-            f" --output {v}.bam {t} --compression-level 1",
-            f"{fgumi} fastq --input {v}.bam | {aligner} | {zipper} --unmapped {v}.bam --output {v}.aligned.bam",
-            f"{fgumi} sort --order template-coordinate --input {v}.aligned.bam --output {v}.sorted.bam -@ {threads}",
-            f"{fgumi} group --strategy paired --edits 1 --input {v}.sorted.bam --output {v}.grouped.bam {t}",
-            f"{fgumi} duplex --min-reads 1 --input {v}.grouped.bam --output {v}.cons.bam {t}",
-            f"{fgumi} fastq --input {v}.cons.bam | {aligner} | {zipper} --unmapped {v}.cons.bam --output {v}.real.bam",
-            f"{fgumi} filter --input {v}.real.bam --ref {ref} --min-reads 1 --reverse-per-base-tags true"
-            f" --output {v}.filtered.bam {t}",
-            f"{fgumi} sort --order coordinate --input {v}.filtered.bam --output {v}.theirs.bam -@ {threads}"
-            " --write-index true",
-        ]
-    )
+    zipper = f"{fgumi} zipper --reference {ref} {t}"
+    turned = "--tags-to-reverse Consensus --tags-to-revcomp Consensus"
+    first = f"{fgumi} fastq --input {v}.bam | {aligner} | {zipper} --unmapped {v}.bam"
+    second = f"{fgumi} fastq --input {v}.cons.bam | {aligner} | {zipper} {turned} --unmapped {v}.cons.bam"
+    group = f"{fgumi} group {_PAIRED} {t} --input {v}.sorted.bam"
+    duplex = f"{fgumi} duplex --min-reads 1 {t} --output {v}.cons.bam"
+    thin = f"{fgumi} filter --ref {ref} --min-reads 1"
+    by_template = f"{fgumi} sort --order template-coordinate -@ {threads} --output {v}.sorted.bam"
+    by_place = f"{fgumi} sort --order coordinate -@ {threads} --write-index true --output {at.folder}/theirs.bam"
+    files = [
+        extract,
+        f"{first} --output {v}.aligned.bam --compression-level 1",
+        f"{by_template} --input {v}.aligned.bam",
+        f"{group} --output {v}.grouped.bam",
+        f"{duplex} --input {v}.grouped.bam",
+        f"{second} --output {v}.real.bam --compression-level 1",
+        f"{thin} {t} --input {v}.real.bam --output {v}.filtered.bam",
+        f"{by_place} --input {v}.filtered.bam",
+    ]
+    pipes = [
+        extract,
+        f"{first} | {by_template} --input /dev/stdin",
+        f"{group} --compression-level 0 --output - | {duplex} --input /dev/stdin",
+        f"{second} | {thin} --compression-level 0 --input /dev/stdin --output - | {by_place} --input /dev/stdin",
+    ]
+    return {"files": "\n".join(files), "pipes": "\n".join(pipes)}
+
+
+def whole_fgbio(at: Inputs, peer: Peer, threads: int) -> dict[str, str]:
+    """Return fgbio's pipeline of its guide for duplex reads, with bwa mem and the thresholds of our defaults."""
+    b, ref, fgbio = f"{at.folder}/b", at.reference, command(peer)
+    aligner = f"bwa mem -t {threads} -p -K 150000000 -Y {ref} -"
+    turned = "--tags-to-reverse Consensus --tags-to-revcomp Consensus"
+    reads = f"-i {at.r1} {at.r2} -r {' '.join(at.structures)}"
+    steps = [
+        f"{fgbio} FastqToBam {reads} --sample S --library S -o {b}.bam",
+        f"samtools fastq {b}.bam | {aligner} | {fgbio} ZipperBams -u {b}.bam -r {ref} -o {b}.aligned.bam",
+        f"{fgbio} GroupReadsByUmi -s paired -e 1 -i {b}.aligned.bam -o {b}.grouped.bam",
+        f"{fgbio} CallDuplexConsensusReads -M 1 --threads {threads} -i {b}.grouped.bam -o {b}.cons.bam",
+        f"samtools fastq {b}.cons.bam | {aligner}"
+        f" | {fgbio} ZipperBams -u {b}.cons.bam -r {ref} {turned} -o {b}.real.bam",
+        f"{fgbio} FilterConsensusReads -r {ref} -M 1 -i {b}.real.bam -o {b}.filtered.bam",
+        f"samtools sort -@ {threads} --write-index -o {at.folder}/fgbio.bam {b}.filtered.bam",
+    ]
+    return {"": "\n".join(steps)}

@@ -4,11 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 FGUMI_VERSION = "0.7.0"
 FGBIO_VERSION = "4.1.0"
+UMI_TOOLS_VERSION = "1.1.6"
+UMIERRORCORRECT_VERSION = "0.29"
 FGBIO_ARTIFACT = f"com.fulcrumgenomics:fgbio_2.13:{FGBIO_VERSION}"
 FGBIO_CLASS = "com.fulcrumgenomics.cmdline.FgBioMain"
 _POM = """<project><modelVersion>4.0.0</modelVersion>
@@ -16,6 +19,8 @@ _POM = """<project><modelVersion>4.0.0</modelVersion>
 <dependencies><dependency><groupId>com.fulcrumgenomics</groupId><artifactId>fgbio_2.13</artifactId>
 <version>{version}</version></dependency></dependencies></project>
 """
+_BUILD = ("setuptools==75.8.0", "wheel==0.45.1", "cython==3.0.12", "numpy==1.26.4", "pysam==0.22.1")
+"""What the set-up scripts of the Python peers import; they want it in their own environment."""
 
 
 class Peer(NamedTuple):
@@ -43,7 +48,8 @@ def _reason(text: str) -> str:
     plain = re.sub(r"\x1b\[[0-9;]*m|\[ERROR\]|https?://\S+", "", text)
     lines = [line.strip() for line in plain.splitlines() if line.strip()]
     told = [line for line in lines if re.search(r"not found|could not|error", line, re.IGNORECASE)]
-    return (told or lines or ["failed without a word"])[0].split(" -> [Help")[0].rstrip(" (")[:200]
+    line = (told or lines or ["failed without a word"])[0].split(" -> [Help")[0].rstrip(" (")
+    return line[max(0, line.find("Could not find")) :][:200]
 
 
 def fgumi(cache: Path) -> Peer:
@@ -74,13 +80,31 @@ def fgbio(cache: Path) -> Peer:
         goal = ["dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
         code, text = _run(["mvn", "-B", "-q", "-U", "-f", str(pom), *goal])
         if code:
-            return Peer("fgbio", FGBIO_VERSION, (), f"{FGBIO_ARTIFACT}: {_reason(text)}")
+            return Peer("fgbio", FGBIO_VERSION, (), _reason(text))
     return Peer("fgbio", FGBIO_VERSION, ("java", "-Xmx4g", "-cp", f"{folder}/*", FGBIO_CLASS), "")
 
 
-def others() -> dict[str, str]:
-    """Return the first line that each other program says of itself."""
-    versions = {}
-    for name, command in {"samtools": ["samtools", "--version"], "java": ["java", "-version"]}.items():
-        versions[name] = _run(command)[1].splitlines()[0] if shutil.which(command[0]) else "absent"
-    return versions
+def _in_python(folder: Path, name: str, version: str, program: str) -> Peer:
+    """Return a program of a Python package, installed by pip into an environment of the peers' own."""
+    path = folder / "bin" / program
+    if not path.exists():
+        if not folder.exists():
+            code, text = _run([sys.executable, "-m", "venv", str(folder)])
+            if code:
+                return Peer(name, version, (), _reason(text))
+        pip = [str(folder / "bin" / "pip"), "install", "-q"]
+        for words in ([*pip, *_BUILD], [*pip, "--no-build-isolation", f"{name}=={version}"]):
+            code, text = _run(words)
+            if code:
+                return Peer(name, version, (), _reason(text))
+    return Peer(name, version, (str(path),), "")
+
+
+def umi_tools(cache: Path) -> Peer:
+    """Return UMI-tools."""
+    return _in_python(cache / "python-peers", "umi_tools", UMI_TOOLS_VERSION, "umi_tools")
+
+
+def umierrorcorrect(cache: Path) -> Peer:
+    """Return UMIErrorCorrect's step from an aligned BAM to consensus reads."""
+    return _in_python(cache / "python-peers", "umierrorcorrect", UMIERRORCORRECT_VERSION, "umi_error_correct.py")

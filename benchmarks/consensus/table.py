@@ -1,43 +1,97 @@
-"""What was measured, as `results.json` and as the table of README.md."""
+"""What was measured, as `results.json` and as the tables of README.md: a partial run replaces its own rows only."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from jobs import Job
-from measure import Cost
+from measure import Cost, FailedRunError
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+Row = dict[str, Any]
+SPEED, SHARE, SECONDS, MIB = "read pairs per second", "share of molecules", "seconds", "MiB"
+PARTS = {
+    "group": "Grouping",
+    "consensus": "Duplex consensus",
+    "whole": "From FASTQ to filtered, realigned duplex consensus",
+    "ways": "Short way against long way",
+    "memory": "Peak memory",
+    "start": "Start",
+}
+"""The parts of the benchmark that have rows, and the titles of their tables."""
 
 
-def row(job: Job, pairs: int, ours: Cost, theirs: Cost) -> dict[str, Any]:
-    """Return one entry of the results; figures are read pairs of input per second of wall time."""
+def timed(part: str, genome: str, job: Job, pairs: int, ours: Cost, theirs: Cost, form: str) -> Row:
+    """Return the row of a comparison in time; figures are read pairs of input per second of wall time."""
     ratio = theirs.wall / ours.wall
     return {
+        "part": part,
         "what": job.what,
         "peer": job.peer,
         "size": pairs,
+        "reference": genome,
         "threads": job.threads,
-        "unit": "read pairs per second",
+        "unit": SPEED,
         "ours": round(pairs / ours.wall),
         "theirs": round(pairs / theirs.wall),
         "ratio": round(ratio, 2),
         "target": job.target,
-        "met": ratio >= job.target,
+        "met": None if job.target is None else round(ratio, 2) >= job.target,
         "ours_seconds": round(ours.wall, 2),
         "theirs_seconds": round(theirs.wall, 2),
         "cpu_ratio": round(theirs.cpu / ours.cpu, 2),
         "ours_peak_mib": round(ours.peak_mib),
         "theirs_peak_mib": round(theirs.peak_mib),
+        "theirs_form": form,
     }
 
 
-def skipped(what: str, peer: str, target: float, why: str) -> dict[str, Any]:
-    """Return the entry of a comparison that could not be run."""
+def limit(part: str, what: str, size: int | None, ours: float, unit: str, target: float, **more: Any) -> Row:
+    """Return the row of a figure of ours that must not lie above its target."""
     return {
+        "part": part,
+        "what": what,
+        "peer": None,
+        "size": size,
+        "unit": unit,
+        "ours": ours,
+        "theirs": None,
+        "ratio": None,
+        "target": target,
+        "met": ours <= target,
+        **more,
+    }
+
+
+def share(part: str, what: str, size: int, equal: int, of: int, target: float | None, **more: Any) -> Row:
+    """Return the row of a share of molecules that must not lie below its target."""
+    found = equal / of if of else 0.0
+    return {
+        "part": part,
+        "what": what,
+        "peer": None,
+        "size": size,
+        "unit": SHARE,
+        "ours": round(found, 6),
+        "theirs": None,
+        "ratio": None,
+        "target": target,
+        "met": None if target is None else found >= target,
+        "equal": equal,
+        "molecules": of,
+        **more,
+    }
+
+
+def skipped(part: str, what: str, peer: str | None, target: float | None, why: str, unit: str = SPEED) -> Row:
+    """Return the row of a comparison that could not be run."""
+    return {
+        "part": part,
         "what": what,
         "peer": peer,
         "size": None,
+        "unit": unit,
         "ours": None,
         "theirs": None,
         "ratio": None,
@@ -47,28 +101,95 @@ def skipped(what: str, peer: str, target: float, why: str) -> dict[str, Any]:
     }
 
 
-def markdown(rows: list[dict[str, Any]]) -> str:
-    """Return the Markdown table of the results."""
-    lines = [
-        "| what | peer | read pairs | threads | ours s | theirs s | ratio | CPU ratio | target | met | peak MiB |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|---|--:|",
-    ]
-    for one in rows:
-        head = f"| {one['what']} | {one['peer']} |"
-        if one["size"] is None:
-            lines.append(f"{head} | | | | | | {one['target']} | not run: {one['skipped']} | |")
+def failed(
+    part: str, what: str, peer: str | None, target: float | None, size: int, why: FailedRunError, unit: str = SPEED
+) -> Row:
+    """Return the row of a comparison of which a command ended with an error."""
+    return {**skipped(part, what, peer, target, why.reason, unit), "size": size}
+
+
+def _met(row: Row) -> str:
+    if row.get("skipped"):
+        return f"not run: {row['skipped']}"
+    return {None: "", True: "yes", False: "no"}[row["met"]]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def _figures(row: Row) -> list[Any]:
+    """Return our figure and theirs as the tables tell them."""
+    if "ours_seconds" in row:
+        form = f" ({row['theirs_form']})" if row["theirs_form"] else ""
+        return [f"{row['ours_seconds']} s", f"{row['theirs_seconds']} s{form}"]
+    if row["ours"] is None:
+        return ["", ""]
+    if row["unit"] == SHARE:
+        return [f"{100 * row['ours']:.4f} % of {row['molecules']:,}", ""]
+    return [f"{_text(row['ours'])} {row['unit']}", _text(row["theirs"])]
+
+
+def _target(row: Row) -> str:
+    if row["target"] is None:
+        return ""
+    if row.get("unit") == SHARE:
+        return f">= {100 * row['target']:g} %"
+    at_most = row.get("unit") in (SECONDS, MIB)
+    return f"{'<=' if at_most else '>='} {row['target']:,g}"
+
+
+def markdown(rows: list[Row]) -> str:
+    """Return a Markdown table for each part that has rows."""
+    lines: list[str] = []
+    for part, title in PARTS.items():
+        own = [row for row in rows if row["part"] == part]
+        if not own:
             continue
-        times = f"{one['ours_seconds']} | {one['theirs_seconds']} | {one['ratio']} | {one['cpu_ratio']}"
-        met = "yes" if one["met"] else "no"
-        peaks = f"{one['ours_peak_mib']} : {one['theirs_peak_mib']}"
-        lines.append(f"{head} {one['size']:,} | {one['threads']} | {times} | {one['target']} | {met} | {peaks} |")
-    return "\n".join(lines)
+        lines += ["", f"### {title}", ""]
+        lines.append(
+            "| what | peer | reference | read pairs | threads | ours | theirs | ratio | CPU ratio | target | met |"
+        )
+        lines.append("|---|---|---|--:|--:|--:|--:|--:|--:|--:|---|")
+        for row in own:
+            cells = [row["what"], row["peer"], row.get("reference"), row["size"], row.get("threads"), *_figures(row)]
+            cells += [row["ratio"], row.get("cpu_ratio"), _target(row), _met(row)]
+            lines.append(f"| {' | '.join(map(_text, cells))} |")
+        lines += _differences(own)
+    return "\n".join(lines).strip()
 
 
-def write(folder: Path, rows: list[dict[str, Any]], text: str) -> None:
-    """Write `results.json`, and `text` between the marks of README.md."""
-    (folder / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    readme = folder / "README.md"
-    before, _, rest = readme.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    readme.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+def _differences(rows: list[Row]) -> list[str]:
+    """Return a list of the kinds of differences that rows hold, with their counts, if there are any."""
+    lines = []
+    for row in rows:
+        kinds = "; ".join(f"{one['n']:,} {kind}" for kind, one in row.get("different", {}).items())
+        if kinds:
+            lines.append(f"- {row['reads']}, {row['size']:,} pairs: {kinds}.")
+    return ["", "What differs, by kind:", "", *lines] if lines else []
+
+
+def merged(old: Iterable[Row], new: list[Row], parts: Iterable[str]) -> list[Row]:
+    """Return all rows in the order of the parts: the new ones, and the old ones of the parts that did not run."""
+    ran = set(parts)
+    order = list(PARTS)
+    kept = [row for row in old if row.get("part") in PARTS and row["part"] not in ran]
+    return sorted(kept + new, key=lambda row: order.index(row["part"]))
+
+
+def update(folder: Path, new: list[Row], parts: Iterable[str]) -> None:
+    """Replace the rows of these parts in `results.json` and in the tables of README.md."""
+    path, readme = folder / "results.json", folder / "README.md"
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    rows = merged(old, new, parts)
+    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    between(readme, BEGIN, END, markdown(rows))
+
+
+def between(page: Path, begin: str, end: str, text: str) -> None:
+    """Replace what stands between two marks of a page."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")

@@ -141,6 +141,8 @@ def test_prepare_read(case: Case) -> None:
     call_single(votes, 0, records.data, place, letters, consensus_tables(93, 93), VoteLimits(1, 0, least))
     bases = "".join(LETTERS[c] for c in votes.codes[0, :length])
     assert bases == expect.get("bases", bases)
+    quals = votes.quals[0, :length].tolist()
+    assert quals == expect.get("quals", quals)
 
 
 def _merged(cigar: str) -> str:
@@ -204,7 +206,9 @@ def test_duplex_combine(case: Case) -> None:
     found = [combine_base(LETTERS.index(a), np.int64(qa), LETTERS.index(b), np.int64(qb))
              for a, qa, b, qb in zip(ab["bases"], ab["quals"], ba["bases"], ba["quals"], strict=True)]  # fmt: skip
     assert "".join(LETTERS[code] for code, _, _ in found) == expect["bases"]
-    assert [int(quality) for _, quality, _ in found] == expect.get("quals", [int(q) for _, q, _ in found])
+    quals = [int(quality) for _, quality, _ in found]
+    assert quals == expect.get("quals", quals)
+    assert all(quals[at] == quality for at, quality in expect.get("quals_at", []))
 
 
 @pytest.mark.parametrize("case", case_params("duplex_strand_depth"))

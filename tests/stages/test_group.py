@@ -108,14 +108,6 @@ def test_as_the_field_does(case: Case) -> None:
         _check_counts(expect["counts"], metrics)
 
 
-@pytest.mark.parametrize("case", case_params("group_call_filter"))
-def test_groups_of_the_whole_pipeline(case: Case) -> None:
-    some = records(_oracle_read(read) for read in case["input"]["reads"])
-    _, metrics = group(some, NO_GROUPS, params(**case["options"]["group"]), "s")
-    assert metrics.counts["molecules"] == case["expect"]["molecules"]
-    assert metrics.counts["families"] == case["expect"]["families"]
-
-
 @pytest.mark.parametrize("case", case_params("read_ends", "umi_lower_half"))
 def test_ends(case: Case) -> None:
     some = records(_oracle_read(read) for read in case["input"]["reads"])

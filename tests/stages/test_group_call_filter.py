@@ -30,7 +30,8 @@ def test_group_call_filter(case: Case) -> None:
         strategy=options["group"]["strategy"], edits=options["group"]["edits"], min_mapq=1, min_umi_length=None,
         allow_inter_contig=True,
     )  # fmt: skip
-    grouped, _ = group(records, ReadGroups((), ()), wanted, "s")
+    grouped, metrics = group(records, ReadGroups((), ()), wanted, "s")
+    assert (metrics.counts["molecules"], metrics.counts["families"]) == (expect["molecules"], expect["families"])
     tagged = tag_records(records, grouped, 0, len(grouped.records))
     designs: dict[str, set[str]] = {}
     families = set()
