@@ -119,6 +119,15 @@ def _at(start: int, size: int, contigs: list[str]) -> tuple[list[Read], list[Rea
     return grouped, called
 
 
+def inherited_at(start: int, size: int) -> tuple[RawRecords, RawRecords, np.ndarray]:  # type: ignore[type-arg]
+    """Return what becomes of a molecule of so many bases: reads that inherit, others, and both by reason."""
+    grouped, called = _at(start, size, CONTIGS)
+    cells = Cells()
+    cells.add(records(grouped))
+    found = cells.candidates(records(called), LENGTHS, False)
+    return inherit(found, bases_of(found, CONTIGS))
+
+
 @pytest.mark.parametrize(
     "start, size, expected",
     [
@@ -130,11 +139,7 @@ def _at(start: int, size: int, contigs: list[str]) -> tuple[list[Read], list[Rea
     ],
 )
 def test_reads_at_the_ends_of_a_contig(start: int, size: int, expected: str) -> None:
-    grouped, called = _at(start, size, CONTIGS)
-    cells = Cells()
-    cells.add(records(grouped))
-    found = cells.candidates(records(called), LENGTHS, False)
-    placed, rest, counts = inherit(found, bases_of(found, CONTIGS))
+    placed, rest, counts = inherited_at(start, size)
     assert counts[REASONS.index(expected)] == 2
     assert len(placed) == (2 if expected == "inherited" else 0)
     assert len(placed) + len(rest) == 2

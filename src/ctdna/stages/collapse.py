@@ -32,7 +32,7 @@ from ctdna.model.errors import ProgramError
 from ctdna.model.metrics import StageMetrics
 
 _FIRST_ROOM = 1 << 14
-BYTES_PER_REPRESENTATIVE = 600
+BYTES_PER_REPRESENTATIVE = 850
 """Memory of one representative, its tables and its alignment, at reads of up to 155 bases; while tables grow, too."""
 
 
@@ -110,8 +110,8 @@ class Collapser:
         n_words = int(old.state[N_WORDS]) + n_bases // WORD_BASES + 2 * n
         if n_needed <= len(old.older) and n_words <= len(old.words):
             return
-        n_room, n_used = max(n_needed, 2 * len(old.older)), int(old.state[N_REPRESENTATIVES])
-        new = new_clusters(n_room, max(n_words, 2 * len(old.words)))
+        n_used = int(old.state[N_REPRESENTATIVES])
+        new = new_clusters(_room(n_needed, len(old.older)), _room(n_words, len(old.words)))
         for name in ("words_at", "lengths", "umis", "n_umi", "swapped", "older", "older_end", "words"):
             before, after = getattr(old, name), getattr(new, name)
             n_kept = {"words": int(old.state[N_WORDS]), "older_end": 2 * n_used}.get(name, n_used)
@@ -138,6 +138,11 @@ class Collapser:
                 "restarts": self._n_restarts,
             },
         )
+
+
+def _room(n_needed: int, n_now: int) -> int:
+    """Return the room there is if it is enough, else twice as much, or what is needed."""
+    return n_now if n_needed <= n_now else max(n_needed, 2 * n_now)
 
 
 def _waiting(one: FastqColumns, two: FastqColumns, found: Collapsed, first: int) -> Waiting:
