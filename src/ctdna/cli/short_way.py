@@ -39,7 +39,8 @@ from ctdna.model.qc import TargetYield
 from ctdna.stages import extract
 from ctdna.stages.align import added, aligned_metrics, count_aligned, no_counts, whole_templates
 from ctdna.stages.collapse import (
-    BYTES_PER_REPRESENTATIVE,
+    MAX_REPRESENTATIVES,
+    REPRESENTATIVE_BYTES,
     Alignments,
     Collapser,
     Waiting,
@@ -92,10 +93,9 @@ class PairQueue:
 class Reads:
     """Pairs on their way from FASTQ: representatives go to the aligner, all wait in a queue."""
 
-    def __init__(self, source: Source, memory: int, waiting: PairQueue, threads: int) -> None:
-        """Take the bytes that representatives may use."""
+    def __init__(self, source: Source, waiting: PairQueue, threads: int) -> None:
         self._source, self._waiting, self._threads = source, waiting, threads
-        self._collapser = Collapser(max(memory // BYTES_PER_REPRESENTATIVE, BATCH_PAIRS))
+        self._collapser = Collapser()
         self._tally = extract.no_reads(source.setup)
 
     def __iter__(self) -> Iterator[FastqColumns]:
@@ -126,9 +126,10 @@ def doubtful_reads(doubtful: PairQueue, waiting: PairQueue) -> Iterator[FastqCol
 class Spreading:
     """Waiting pairs with the alignments of their representatives."""
 
-    def __init__(self, waiting: PairQueue, doubtful: PairQueue) -> None:
+    def __init__(self, waiting: PairQueue, doubtful: PairQueue, n_kept: int) -> None:
+        """Take how many representatives may be needed again."""
         self._waiting, self._doubtful = waiting, doubtful
-        self._alignments = Alignments()
+        self._alignments = Alignments(n_kept)
         self.counts = no_counts()
         self.n_doubtful = 0
 
@@ -213,15 +214,16 @@ class Run(NamedTuple):
 class _Shares(NamedTuple):
     """How the memory for data is divided, in bytes."""
 
-    representatives: int
     queue: int
+    """Of each of three; two fill at a time."""
     group: int
     sort: int
     """While consensus reads are sorted, there are neither representatives nor queues."""
 
 
 def _shares(memory: int) -> _Shares:
-    return _Shares(memory // 6, memory // 12, memory // 2, memory // 4)
+    left = memory - MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES
+    return _Shares(left // 8, left // 2, memory // 4)
 
 
 def _plan(settings: Settings) -> extract.Plan:
@@ -268,8 +270,9 @@ class _Job:
         source = Source(self._files.r1, self._files.r2, _plan(self._settings))
         with ExitStack() as stack:
             queues = [PairQueue(stack.enter_context(OverflowQueue(self._folder, self._shares.queue))) for _ in range(3)]
-            reads = Reads(source, self._shares.representatives, queues[0], self._threads)
-            first, second = Spreading(queues[0], queues[1]), Spreading(queues[2], queues[1])
+            reads = Reads(source, queues[0], self._threads)
+            first = Spreading(queues[0], queues[1], MAX_REPRESENTATIVES)
+            second = Spreading(queues[2], queues[1], 0)
             header = self._spread(iter(reads), first, grouping)
             if first.n_doubtful:
                 self._spread(doubtful_reads(queues[1], queues[2]), second, grouping)

@@ -38,39 +38,37 @@ MAX_CANDIDATES = 8
 EXACT, TOLERANT, DIFFERENT, NEW = range(4)
 """How a pair was met: keys of both ends known; of one end; known, but the reads differ too much; unknown."""
 N_REPRESENTATIVES, N_WORDS = range(2)
-"""Entries of `Clusters.state`."""
+"""Entries of `Clusters.state`: representatives numbered so far, packed words in use."""
+MAX_UMI_BASES = 255
 _CODES, _EVEN_BITS = FORWARD & 3, 0x1555555555555555
 _PRIME = 2147483647
 
 
 class Clusters(NamedTuple):
-    """The representatives seen so far, and the tables that find them; arrays have room to spare."""
+    """The representatives remembered, and the tables that find them.
 
-    first_key: Words
-    """Hash table: the smaller of the two ends' keys."""
-    second_key: Words
-    """The greater."""
-    chain: Words
-    """The latest representative with both keys; -1: the slot is free."""
-    end_key: Words
-    """Hash table: the key of one end."""
-    end_chain: Words
-    """The latest end (2 * representative + 0 for read 1, 1 for read 2) with that key; -1: the slot is free."""
+    The arrays have the length of what can be remembered from the start; the system gives them memory as they fill.
+    """
+
+    chain: NDArray[np.int32]
+    """Hash table of both ends' keys, the smaller first: 1 + the latest representative with both; 0: free."""
+    end_chain: NDArray[np.int32]
+    """Hash table of one end's key: 1 + the latest end (2 * representative + 0 for read 1, 1 for read 2); 0: free."""
+    keys: Words
+    """Representatives x 2: the keys of its ends."""
     words: Words
     """Packed bases of read 1, then read 2, of each representative."""
     words_at: Words
-    lengths: Words
+    lengths: NDArray[np.int32]
     """Representatives x 2: bases of its reads."""
     umis: Words
     """Representatives x 2: codes of its UMI's halves."""
-    n_umi: Words
-    """Representatives x 2: bases of its UMI's halves."""
-    swapped: NDArray[np.uint8]
-    """1 where read 2 has the smaller key."""
-    older: Words
-    """The representative before this one with the same two keys; -1: none."""
-    older_end: Words
-    """Per end: the end before this one with the same key; -1: none."""
+    n_umi: NDArray[np.uint8]
+    """Representatives x 2: bases of its UMI's halves, at most `MAX_UMI_BASES`."""
+    older: NDArray[np.int32]
+    """1 + the representative before this one with the same two keys; 0: none."""
+    older_end: NDArray[np.int32]
+    """Per end: 1 + the end before this one with the same key; 0: none."""
     state: Words
 
 
@@ -110,9 +108,12 @@ def _scatter(key: Int) -> Int:
 def _pair_slot(clusters: Clusters, low: Int, high: Int) -> Int:
     """Return the slot of a pair of keys, or the free one where it belongs."""
     mask = len(clusters.chain) - 1
-    first, second, chain = clusters.first_key, clusters.second_key, clusters.chain
+    keys, chain = clusters.keys, clusters.chain
     slot = (_scatter(low) + 3 * (_scatter(high) >> 2)) & mask
-    while chain[slot] >= 0 and (first[slot] != low or second[slot] != high):
+    while chain[slot] > 0:
+        r = np.int64(chain[slot]) - 1
+        if min(keys[r, 0], keys[r, 1]) == low and max(keys[r, 0], keys[r, 1]) == high:
+            break
         slot = slot + 1 & mask
     return slot
 
@@ -121,9 +122,12 @@ def _pair_slot(clusters: Clusters, low: Int, high: Int) -> Int:
 def _end_slot(clusters: Clusters, key: Int) -> Int:
     """Return the slot of one end's key, or the free one where it belongs."""
     mask = len(clusters.end_chain) - 1
-    keys, chain = clusters.end_key, clusters.end_chain
+    keys, chain = clusters.keys, clusters.end_chain
     slot = _scatter(key) & mask
-    while chain[slot] >= 0 and keys[slot] != key:
+    while chain[slot] > 0:
+        end = np.int64(chain[slot]) - 1
+        if keys[end >> 1, end & 1] == key:
+            break
         slot = slot + 1 & mask
     return slot
 
@@ -156,7 +160,7 @@ def _read_umi(text: Bytes, start: Int, end: Int, codes: Bytes, pair: Pair) -> No
         code = np.int64(0)
         for k in range(at, min(stop, at + HALF_BASES)):
             code = code << 2 | np.int64(codes[text[k]])
-        pair.umis[half], pair.n_umi[half] = code, stop - at
+        pair.umis[half], pair.n_umi[half] = code, min(stop - at, np.int64(MAX_UMI_BASES))
 
 
 @kernel
@@ -207,63 +211,63 @@ def _compare(clusters: Clusters, pair: Pair, r: Int, turn: Int, marks: Words) ->
 
 
 @kernel
-def _by_both(clusters: Clusters, pair: Pair, slot: Int, swapped: Int, marks: Words) -> Int:
+def _by_both(clusters: Clusters, pair: Pair, slot: Int, marks: Words) -> Int:
     """Return 2 * representative + turn of the pair's keys, -1 where none of them is like it."""
-    r = clusters.chain[slot]
+    r = np.int64(clusters.chain[slot]) - 1
     tried = 0
     while r >= 0 and tried < MAX_CANDIDATES:
-        turn = 0 if clusters.swapped[r] == swapped else 1
-        if _compare(clusters, pair, r, np.int64(turn), marks):
+        turn = np.int64(0 if clusters.keys[r, 0] == pair.keys[0] else 1)
+        if _compare(clusters, pair, r, turn, marks):
             return np.int64(2 * r + turn)
-        r, tried = clusters.older[r], tried + 1
+        r, tried = np.int64(clusters.older[r]) - 1, tried + 1
     return np.int64(-1)
 
 
 @kernel
 def _by_one(clusters: Clusters, pair: Pair, end: Int, marks: Words) -> Int:
     """Return 2 * representative + turn by the key of one end and a near UMI at the other, -1 where there is none."""
-    found = clusters.end_chain[_end_slot(clusters, pair.keys[end])]
+    found = np.int64(clusters.end_chain[_end_slot(clusters, pair.keys[end])]) - 1
     tried = 0
     while found >= 0 and tried < MAX_CANDIDATES:
         r, its_end = found >> 1, found & 1
         far, its_far = 1 - end, 1 - its_end
-        is_near = clusters.n_umi[r, its_far] == pair.n_umi[far]
+        is_near = np.int64(clusters.n_umi[r, its_far]) == pair.n_umi[far]
         if is_near and mismatches(clusters.umis[r, its_far], pair.umis[far]) <= MAX_UMI_DIFFERENT:
             turn = np.int64(0 if its_end == end else 1)
             if _compare(clusters, pair, r, turn, marks):
                 return np.int64(2 * r + turn)
-        found, tried = clusters.older_end[found], tried + 1
+        found, tried = np.int64(clusters.older_end[found]) - 1, tried + 1
     return np.int64(-1)
 
 
 @kernel
-def _add(clusters: Clusters, pair: Pair, slot: Int, swapped: Int) -> Int:
-    """Make a pair a representative; return its index."""
-    state, chain, words = clusters.state, clusters.chain, clusters.words
+def _n_words(n_bases: Int) -> Int:
+    return (np.int64(n_bases) + WORD_BASES - 1) // WORD_BASES
+
+
+@kernel
+def _add(clusters: Clusters, pair: Pair, slot: Int) -> Int:
+    """Make a pair a representative, remembered if there is room; return its number."""
+    state, words = clusters.state, clusters.words
     r = state[N_REPRESENTATIVES]
     state[N_REPRESENTATIVES] = r + 1
     at = state[N_WORDS]
+    if r >= len(clusters.words_at) or at + _n_words(pair.lengths[0]) + _n_words(pair.lengths[1]) > len(words):
+        return np.int64(r)
     clusters.words_at[r] = at
     for end in range(2):
-        n = pair.lengths[end]
-        for w in range((n + WORD_BASES - 1) // WORD_BASES):
+        for w in range(_n_words(pair.lengths[end])):
             words[at] = pair.words[end, w]
             at += 1
-        clusters.lengths[r, end] = n
+        clusters.lengths[r, end], clusters.keys[r, end] = pair.lengths[end], pair.keys[end]
         clusters.umis[r, end], clusters.n_umi[r, end] = pair.umis[end], pair.n_umi[end]
     state[N_WORDS] = at
-    clusters.swapped[r] = swapped
-    if chain[slot] < 0:
-        clusters.first_key[slot] = min(pair.keys[0], pair.keys[1])
-        clusters.second_key[slot] = max(pair.keys[0], pair.keys[1])
-    clusters.older[r] = chain[slot]
-    chain[slot] = r
+    clusters.older[r] = clusters.chain[slot]
+    clusters.chain[slot] = r + 1
     for end in range(2):
         place = _end_slot(clusters, pair.keys[end])
-        if clusters.end_chain[place] < 0:
-            clusters.end_key[place] = pair.keys[end]
         clusters.older_end[2 * r + end] = clusters.end_chain[place]
-        clusters.end_chain[place] = 2 * r + end
+        clusters.end_chain[place] = 2 * r + end + 1
     return np.int64(r)
 
 
@@ -285,9 +289,10 @@ def collapse_pairs(
     comment_offsets: Offsets,
     codes: Bytes,
 ) -> Collapsed:
-    """Return the representative of each read pair; new ones are added to `clusters`, which must have room for all.
+    """Return the representative of each read pair; new ones are added to `clusters`, while there is room.
 
-    Each pair's comment starts with `RX:Z:` and its UMI. `codes` are two bits for each ASCII letter.
+    Those that do not fit are numbered on, but stand for no other pair. Each pair's comment starts with `RX:Z:` and its
+    UMI. `codes` are two bits for each ASCII letter.
     """
     n = len(comment_offsets) - 1
     out = Collapsed(np.empty(n, np.int64), np.zeros(n, np.bool_), np.zeros((n, 2), np.int64), np.zeros(n, np.uint8))
@@ -307,10 +312,9 @@ def collapse_pairs(
             pair.lengths[end] = offsets[end][i + 1] - at
             pack_read(bases[end], at, pair.lengths[end], codes, pair.words[end])
             pair.keys[end] = _end_key(pair.words[end, 0], pair.umis[end], pair.n_umi[end])
-        swapped = np.int64(1 if pair.keys[1] < pair.keys[0] else 0)
         slot = _pair_slot(clusters, min(pair.keys[0], pair.keys[1]), max(pair.keys[0], pair.keys[1]))
-        how = NEW if clusters.chain[slot] < 0 else EXACT
-        found = _by_both(clusters, pair, slot, swapped, marks)
+        how = NEW if clusters.chain[slot] == 0 else EXACT
+        found = _by_both(clusters, pair, slot, marks)
         if found < 0:
             is_known = how == EXACT
             how = TOLERANT
@@ -319,25 +323,11 @@ def collapse_pairs(
                 found = _by_one(clusters, pair, np.int64(1), marks)
             if found < 0:
                 how = DIFFERENT if is_known else NEW
-                found = 2 * _add(clusters, pair, slot, swapped)
+                found = 2 * _add(clusters, pair, slot)
                 marks[:] = 0
         out.marks[i, 0], out.marks[i, 1] = marks[0], marks[1]
         out.representative[i], out.is_turned[i], out.how[i] = found >> 1, found & 1 == 1, how
     return out
-
-
-@kernel
-def refill(old: Clusters, clusters: Clusters) -> None:
-    """Enter the keys of the old tables into larger, empty ones."""
-    for slot in range(len(old.chain)):
-        if old.chain[slot] >= 0:
-            place = _pair_slot(clusters, old.first_key[slot], old.second_key[slot])
-            clusters.first_key[place], clusters.second_key[place] = old.first_key[slot], old.second_key[slot]
-            clusters.chain[place] = old.chain[slot]
-    for slot in range(len(old.end_chain)):
-        if old.end_chain[slot] >= 0:
-            place = _end_slot(clusters, old.end_key[slot])
-            clusters.end_key[place], clusters.end_chain[place] = old.end_key[slot], old.end_chain[slot]
 
 
 def new_clusters(n_representatives: int, n_words: int) -> Clusters:
@@ -345,14 +335,19 @@ def new_clusters(n_representatives: int, n_words: int) -> Clusters:
     n_slots = 16
     while n_slots < 2 * n_representatives:
         n_slots *= 2
-    free, ends = np.full(n_slots, -1, dtype=np.int64), np.full(2 * n_slots, -1, dtype=np.int64)
-    lengths, umis, n_umi = (np.zeros((n_representatives, 2), dtype=np.int64) for _ in range(3))
     return Clusters(
-        np.zeros(n_slots, np.int64), np.zeros(n_slots, np.int64), free, np.zeros(2 * n_slots, np.int64), ends,
-        np.zeros(n_words, np.int64), np.zeros(n_representatives, np.int64), lengths, umis, n_umi,
-        np.zeros(n_representatives, np.uint8), np.zeros(n_representatives, np.int64),
-        np.zeros(2 * n_representatives, np.int64), np.zeros(2, np.int64),
-    )  # fmt: skip
+        chain=np.zeros(n_slots, dtype=np.int32),
+        end_chain=np.zeros(2 * n_slots, dtype=np.int32),
+        keys=np.zeros((n_representatives, 2), dtype=np.int64),
+        words=np.zeros(n_words, dtype=np.int64),
+        words_at=np.zeros(n_representatives, dtype=np.int64),
+        lengths=np.zeros((n_representatives, 2), dtype=np.int32),
+        umis=np.zeros((n_representatives, 2), dtype=np.int64),
+        n_umi=np.zeros((n_representatives, 2), dtype=np.uint8),
+        older=np.zeros(n_representatives, dtype=np.int32),
+        older_end=np.zeros(2 * n_representatives, dtype=np.int32),
+        state=np.zeros(2, dtype=np.int64),
+    )
 
 
 BASE_CODES = np.ascontiguousarray(_CODES)
@@ -363,6 +358,4 @@ def warm() -> None:
     """Compile every kernel of this module for the types it is called with."""
     text = np.frombuffer(b"RX:Z:AC-GT\tACGT", dtype=np.uint8).copy()
     ends, reads = np.array([0, 10], dtype=np.int64), np.array([11, 15], dtype=np.int64)
-    clusters = new_clusters(1, 2)
-    collapse_pairs(clusters, (text, text), (reads, reads), text, ends, BASE_CODES)
-    refill(clusters, new_clusters(1, 2))
+    collapse_pairs(new_clusters(1, 2), (text, text), (reads, reads), text, ends, BASE_CODES)

@@ -14,16 +14,13 @@ from ctdna.kernels.collapse import (
     DIFFERENT,
     EXACT,
     N_REPRESENTATIVES,
-    N_WORDS,
     NEW,
     TOLERANT,
     Collapsed,
     collapse_pairs,
     new_clusters,
-    refill,
 )
 from ctdna.kernels.fastq import interleave
-from ctdna.kernels.insert import WORD_BASES
 from ctdna.kernels.mates import template_bounds
 from ctdna.kernels.record import ragged_offsets, read_bytes, record_fields, same_name_as_previous
 from ctdna.kernels.spread import FORWARD, TURNED, Heads, are_doubtful, first_tags, spread_pairs, take_heads
@@ -31,9 +28,13 @@ from ctdna.model.columns import FastqColumns, RawRecords
 from ctdna.model.errors import ProgramError
 from ctdna.model.metrics import StageMetrics
 
-_FIRST_ROOM = 1 << 14
-BYTES_PER_REPRESENTATIVE = 850
-"""Memory of one representative, its tables and its alignment, at reads of up to 155 bases; while tables grow, too."""
+MAX_REPRESENTATIVES = 1 << 21
+"""Representatives that are remembered; read pairs that come later and are like none of them are aligned themselves."""
+WORDS_PER_REPRESENTATIVE = 8
+"""Room for packed bases: two reads of up to 124 bases. Longer ones leave room for fewer representatives."""
+REPRESENTATIVE_BYTES = 260
+"""Memory of one representative and its alignment, the packed bases included."""
+_HEAD_BYTES = 44
 
 
 class Waiting(NamedTuple):
@@ -55,7 +56,7 @@ class Waiting(NamedTuple):
     marks: NDArray[np.int64]
     """Pairs x 2: where the reads differ from their representative's near an end; see `kernels.collapse`."""
     first: int
-    """Number of the first representative still remembered when these pairs came."""
+    """Number that the next new representative had when these pairs came."""
 
     @property
     def n_pairs(self) -> int:
@@ -69,56 +70,32 @@ class Waiting(NamedTuple):
 
 
 class Collapser:
-    """Finds representatives in a stream of read pairs; the result depends on the order of the pairs and the limit."""
+    """Finds representatives in a stream of read pairs; the result depends on the order of the pairs alone."""
 
-    def __init__(self, max_representatives: int) -> None:
-        """Take the most representatives to remember; beyond them all are forgotten and the search begins anew."""
+    def __init__(self, max_representatives: int = MAX_REPRESENTATIVES) -> None:
+        """Take the most representatives to remember."""
         self._max = max_representatives
-        self._clusters = new_clusters(_FIRST_ROOM, 8 * _FIRST_ROOM)
-        self._first = 0
+        self._clusters = new_clusters(max_representatives, WORDS_PER_REPRESENTATIVE * max_representatives)
         self._how = np.zeros(4, dtype=np.int64)
-        self._n_restarts = 0
 
     @property
     def n_representatives(self) -> int:
         """Return the representatives found so far."""
-        return self._first + int(self._clusters.state[N_REPRESENTATIVES])
+        return int(self._clusters.state[N_REPRESENTATIVES])
 
     def collapse(self, one: FastqColumns, two: FastqColumns) -> tuple[Waiting, Waiting]:
         """Return the pairs with their representatives, and those of them that are new representatives.
 
         `one` and `two` are the two reads of each pair; their comments start with `RX:Z:`.
         """
-        n = len(one)
-        n_known = int(self._clusters.state[N_REPRESENTATIVES])
-        if n and n_known and n_known + n > self._max:
-            self._first = self.n_representatives
-            self._clusters = new_clusters(_FIRST_ROOM, 8 * _FIRST_ROOM)
-            self._n_restarts += 1
-        self._make_room(n, len(one.bases) + len(two.bases))
+        first = self.n_representatives
         found: Collapsed = collapse_pairs(
             self._clusters, (one.bases, two.bases), (one.offsets, two.offsets), one.comments, one.comment_offsets,
             BASE_CODES,
         )  # fmt: skip
         self._how += np.bincount(found.how, minlength=4)
-        pairs = _waiting(one, two, found, self._first)
+        pairs = _waiting(one, two, found, first)
         return pairs, take_waiting(pairs, np.flatnonzero(found.how >= DIFFERENT))
-
-    def _make_room(self, n: int, n_bases: int) -> None:
-        old = self._clusters
-        n_needed = int(old.state[N_REPRESENTATIVES]) + n
-        n_words = int(old.state[N_WORDS]) + n_bases // WORD_BASES + 2 * n
-        if n_needed <= len(old.older) and n_words <= len(old.words):
-            return
-        n_used = int(old.state[N_REPRESENTATIVES])
-        new = new_clusters(_room(n_needed, len(old.older)), _room(n_words, len(old.words)))
-        for name in ("words_at", "lengths", "umis", "n_umi", "swapped", "older", "older_end", "words"):
-            before, after = getattr(old, name), getattr(new, name)
-            n_kept = {"words": int(old.state[N_WORDS]), "older_end": 2 * n_used}.get(name, n_used)
-            after[:n_kept] = before[:n_kept]
-        new.state[:] = old.state
-        refill(old, new)
-        self._clusters = new
 
     def metrics(self, sample: str) -> StageMetrics:
         """Return the stage's counts, in read pairs; none is lost."""
@@ -135,21 +112,16 @@ class Collapser:
                 "members": int(self._how[EXACT] + self._how[TOLERANT]),
                 "members_by_one_end": int(self._how[TOLERANT]),
                 "representatives_too_different": int(self._how[DIFFERENT]),
-                "restarts": self._n_restarts,
+                "representatives_not_remembered": max(self.n_representatives - self._max, 0),
             },
         )
-
-
-def _room(n_needed: int, n_now: int) -> int:
-    """Return the room there is if it is enough, else twice as much, or what is needed."""
-    return n_now if n_needed <= n_now else max(n_needed, 2 * n_now)
 
 
 def _waiting(one: FastqColumns, two: FastqColumns, found: Collapsed, first: int) -> Waiting:
     umis, umi_offsets = first_tags(one.comments, one.comment_offsets)
     return Waiting(
         one.names, one.name_offsets, umis, umi_offsets, one.bases, one.quals, one.offsets, two.bases, two.quals,
-        two.offsets, found.representative + first, found.is_turned, found.marks, first,
+        two.offsets, found.representative, found.is_turned, found.marks, first,
     )  # fmt: skip
 
 
@@ -169,20 +141,21 @@ def _take(
 
 
 class Alignments:
-    """The alignments of representatives, in their order; those no longer needed are forgotten."""
+    """The alignments of representatives, in their order; those that are not remembered go when they have been used."""
 
-    def __init__(self) -> None:
-        """Start with none."""
-        self._first = 0
+    def __init__(self, n_kept: int = MAX_REPRESENTATIVES) -> None:
+        """Take the representatives to keep: as many as the `Collapser` remembers."""
+        self._n_kept = n_kept
+        self._n_gone = 0
         self._n = 0
-        self._data = np.empty(1 << 20, dtype=np.uint8)
-        self._offsets = np.zeros(1 << 14, dtype=np.int64)
-        self._marks = np.zeros(1 << 14, dtype=np.int64)
+        self._data = np.empty(max(2 * _HEAD_BYTES * n_kept, 1 << 16), dtype=np.uint8)
+        self._offsets = np.zeros(max(2 * n_kept + 1, 1 << 10), dtype=np.int64)
+        self._marks = np.zeros(max(2 * n_kept, 1 << 10), dtype=np.int64)
 
     @property
     def n_aligned(self) -> int:
         """Return the representatives aligned so far."""
-        return self._first + self._n
+        return self._n + self._n_gone
 
     def add(self, records: RawRecords) -> None:
         """Add the aligner's records of whole pairs.
@@ -207,17 +180,20 @@ class Alignments:
         self._n += len(heads.marks) // 2
 
     def _forget(self, first: int) -> None:
-        """Forget the representatives before number `first`, as far as they are aligned."""
-        n_gone = min(first - self._first, self._n)
+        """Forget the representatives before number `first` that are not kept."""
+        n_gone = min(first - self._n_kept - self._n_gone, self._n - self._n_kept)
         if n_gone <= 0:
             return
-        start, end = int(self._offsets[2 * n_gone]), int(self._offsets[2 * self._n])
-        self._data = _with_room(self._data[start:end].copy(), end - start, 1 << 20)
-        kept = self._offsets[2 * n_gone : 2 * self._n + 1] - start
-        self._offsets = _with_room(kept, len(kept), 1 << 14)
-        marks = self._marks[2 * n_gone : 2 * self._n].copy()
-        self._marks = _with_room(marks, len(marks), 1 << 14)
-        self._first, self._n = self._first + n_gone, self._n - n_gone
+        low, high, n = 2 * self._n_kept, 2 * (self._n_kept + n_gone), 2 * self._n
+        to, start, end = (int(self._offsets[k]) for k in (low, high, n))
+        self._data[to : to + end - start] = self._data[start:end].copy()
+        self._offsets[low : low + n - high + 1] = self._offsets[high : n + 1] - (start - to)
+        self._marks[low : low + n - high] = self._marks[high:n].copy()
+        self._n_gone, self._n = self._n_gone + n_gone, self._n - n_gone
+
+    def _indices(self, representative: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where representatives stand among those still here."""
+        return np.where(representative < self._n_kept, representative, representative - self._n_gone)
 
     def spread(self, pairs: Waiting) -> tuple[RawRecords, Waiting]:
         """Return the records of pairs whose representatives are all aligned, and the pairs to be aligned themselves.
@@ -228,13 +204,13 @@ class Alignments:
         """
         self._forget(pairs.first)
         heads = Heads(self._data, self._offsets[: 2 * self._n + 1], self._marks[: 2 * self._n])
-        doubtful = are_doubtful(heads, pairs.representative - self._first, pairs.is_turned, pairs.marks)
+        doubtful = are_doubtful(heads, self._indices(pairs.representative), pairs.is_turned, pairs.marks)
         left = take_waiting(pairs, np.flatnonzero(doubtful))
         if doubtful.any():
             pairs = take_waiting(pairs, np.flatnonzero(~doubtful))
         records: RawRecords = spread_pairs(
             heads,
-            pairs.representative - self._first,
+            self._indices(pairs.representative),
             pairs.is_turned,
             (pairs.names, pairs.name_offsets),
             (pairs.umis, pairs.umi_offsets),
