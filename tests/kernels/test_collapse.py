@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctdna.kernels import collapse as kernels
-from ctdna.kernels.collapse import BASE_CODES, Clusters, Collapsed, collapse_pairs, new_clusters, refill
+from ctdna.kernels.collapse import BASE_CODES, Clusters, Collapsed, collapse_pairs, new_clusters
 from tests import naive_collapse
 from tests.collapse_cases import columns, pairs
 from tests.naive_collapse import Found, Marks, Pair
@@ -58,14 +58,10 @@ def test_short_reads(some: list[Pair]) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(pairs(), st.lists(st.integers(0, 40), max_size=4))
-def test_batches_and_larger_tables_change_nothing(some: list[Pair], cuts: list[int]) -> None:
+def test_batches_change_nothing(some: list[Pair], cuts: list[int]) -> None:
     clusters = new_clusters(len(some), 8 * len(some))
     found: list[Found] = []
     for start, end in itertools.pairwise(sorted({0, len(some), *(min(cut, len(some)) for cut in cuts)})):
-        larger = new_clusters(64, 8 * len(some))
-        refill(clusters, larger)
-        tables = ("first_key", "second_key", "chain", "end_key", "end_chain")
-        clusters = clusters._replace(**{name: getattr(larger, name) for name in tables})
         found += plain(collapsed(clusters, some[start:end]))
     assert found == expected(some)
 
@@ -113,6 +109,18 @@ def test_full_tables_still_end_their_search() -> None:
     clusters = new_clusters(64, 256)
     found = plain(collapsed(clusters, some))
     assert found == expected(some)
-    assert (clusters.chain < 0).any()
-    assert (clusters.end_chain < 0).any()
+    assert (clusters.chain == 0).any()
+    assert (clusters.end_chain == 0).any()
     assert plain(collapsed(clusters, some))[0].how == "exact"
+
+
+@QUICK
+@given(pairs(), st.integers(1, 8), st.integers(1, 40))
+def test_without_room_pairs_are_numbered_on_and_stand_for_no_other(some: list[Pair], limit: int, n_words: int) -> None:
+    found = plain(collapsed(new_clusters(limit, n_words), some))
+    own = [i for i, one in enumerate(found) if one.how in ("new", "different")]
+    assert [found[i].representative for i in own] == list(range(len(own)))
+    members = [one for one in found if one.how in ("exact", "tolerant")]
+    assert all(one.representative < limit for one in members)
+    for pair, one in zip(some, found, strict=True):
+        assert naive_collapse.alike(pair, some[own[one.representative]], one.is_turned) is not None

@@ -102,7 +102,7 @@ def short_way(bwa: Bwa, some: list[Pair]) -> tuple[list[naive_record.Plain], lis
 
 
 def own_alignments(bwa: Bwa, left: list[Waiting]) -> list[naive_record.Plain]:
-    second, found, n = Alignments(), [], 0
+    second, found, n = Alignments(0), [], 0
     own = []
     for waiting in left:
         own.append(own_representatives(waiting, n))

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from ctdna.kernels import collapse, inherit, spread
-from ctdna.stages import collapse as stage
 from ctdna.stages.collapse import Alignments, Collapser, own_representatives, take_waiting
 from tests.builders import records
 from tests.collapse_cases import columns
@@ -29,23 +28,22 @@ def _signatures() -> dict[str, int]:
 
 
 def _collapse_and_spread() -> None:
-    collapser, alignments = Collapser(8), Alignments()
+    collapser, alignments = Collapser(8), Alignments(8)
     for first in range(0, 24, 4):
         waiting, new = collapser.collapse(columns(PAIRS, 0, first), columns(PAIRS, 1, first))
         alignments.add(records(false_alignments(new)))
         alignments.spread(waiting)
     own = own_representatives(take_waiting(waiting, np.array([1, 2], dtype=np.int64)), 0)
-    again = Alignments()
+    again = Alignments(0)
     again.add(records(false_alignments(own)))
     assert len(again.spread(own)[0]) == 4
 
 
 @pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="kernels run as plain Python")
-def test_one_specialisation_each_and_warm_makes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_specialisation_each_and_warm_makes_it() -> None:
     for module in (collapse, spread, inherit):
         module.warm()
     before = _signatures()
-    monkeypatch.setattr(stage, "_FIRST_ROOM", 1)
     _collapse_and_spread()
     for start, size in ((0, 50), (399, 3)):
         inherited_at(start, size)

@@ -37,8 +37,8 @@ MAX_CANDIDATES = 8
 """Representatives compared with a pair for each of its ends' keys: the latest."""
 EXACT, TOLERANT, DIFFERENT, NEW = range(4)
 """How a pair was met: keys of both ends known; of one end; known, but the reads differ too much; unknown."""
-N_REPRESENTATIVES, N_WORDS = range(2)
-"""Entries of `Clusters.state`: representatives numbered so far, packed words in use."""
+N_REPRESENTATIVES, N_REMEMBERED, N_WORDS = range(3)
+"""Entries of `Clusters.state`: representatives numbered so far, those remembered, packed words in use."""
 MAX_UMI_BASES = 255
 _CODES, _EVEN_BITS = FORWARD & 3, 0x1555555555555555
 _PRIME = 2147483647
@@ -261,7 +261,7 @@ def _add(clusters: Clusters, pair: Pair, slot: Int) -> Int:
             at += 1
         clusters.lengths[r, end], clusters.keys[r, end] = pair.lengths[end], pair.keys[end]
         clusters.umis[r, end], clusters.n_umi[r, end] = pair.umis[end], pair.n_umi[end]
-    state[N_WORDS] = at
+    state[N_WORDS], state[N_REMEMBERED] = at, state[N_REMEMBERED] + 1
     clusters.older[r] = clusters.chain[slot]
     clusters.chain[slot] = r + 1
     for end in range(2):
@@ -346,7 +346,7 @@ def new_clusters(n_representatives: int, n_words: int) -> Clusters:
         n_umi=np.zeros((n_representatives, 2), dtype=np.uint8),
         older=np.zeros(n_representatives, dtype=np.int32),
         older_end=np.zeros(2 * n_representatives, dtype=np.int32),
-        state=np.zeros(2, dtype=np.int64),
+        state=np.zeros(3, dtype=np.int64),
     )
 
 

@@ -13,6 +13,7 @@ from ctdna.kernels.collapse import (
     BASE_CODES,
     DIFFERENT,
     EXACT,
+    N_REMEMBERED,
     N_REPRESENTATIVES,
     NEW,
     TOLERANT,
@@ -74,7 +75,6 @@ class Collapser:
 
     def __init__(self, max_representatives: int = MAX_REPRESENTATIVES) -> None:
         """Take the most representatives to remember."""
-        self._max = max_representatives
         self._clusters = new_clusters(max_representatives, WORDS_PER_REPRESENTATIVE * max_representatives)
         self._how = np.zeros(4, dtype=np.int64)
 
@@ -112,7 +112,7 @@ class Collapser:
                 "members": int(self._how[EXACT] + self._how[TOLERANT]),
                 "members_by_one_end": int(self._how[TOLERANT]),
                 "representatives_too_different": int(self._how[DIFFERENT]),
-                "representatives_not_remembered": max(self.n_representatives - self._max, 0),
+                "representatives_not_remembered": self.n_representatives - int(self._clusters.state[N_REMEMBERED]),
             },
         )
 
