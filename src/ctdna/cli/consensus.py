@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ctdna.formats.bam import BamHeader
     from ctdna.model.columns import RawRecords
 
-_SETTINGS = (
+SETTINGS = (
     "error_rate_pre_umi",
     "error_rate_post_umi",
     "min_input_base_quality",
@@ -73,7 +73,7 @@ def _mode(first: "RawRecords") -> str:
     return "duplex" if n and find_molecules(first.data, rows, 1)[1] < 0 else "simplex"
 
 
-def _params(ctx: click.Context, kit_name: str | None, first: "RawRecords | None") -> ConsensusParams:
+def params_of(ctx: click.Context, kit_name: str | None, first: "RawRecords | None") -> ConsensusParams:
     """Return the kit's parameters, or those of the options.
 
     Raises:
@@ -84,10 +84,10 @@ def _params(ctx: click.Context, kit_name: str | None, first: "RawRecords | None"
         from ctdna.kit.load import load_kit
 
         settings = load_kit(kit_name).definition.consensus
-        given = options.given(ctx, *_SETTINGS) | ({"mode": mode} if mode else {})
+        given = options.given(ctx, *SETTINGS) | ({"mode": mode} if mode else {})
         options.check_against_kit(kit_name, settings, given)
         return settings
-    values: dict[str, Any] = {name: ctx.params[name] for name in _SETTINGS}
+    values: dict[str, Any] = {name: ctx.params[name] for name in SETTINGS}
     values["mode"] = mode or ("simplex" if first is None else _mode(first))
     return checked(ConsensusParams, values)
 
@@ -195,14 +195,14 @@ def command(
     if not read_group_id or any(letter in read_group_id for letter in "\t\n"):
         raise InputError(None, "--read-group-id", f"found {read_group_id!r}, allowed is text without tabs", "mend it")
     if kit_name or ctx.params["mode"]:
-        _params(ctx, kit_name, None)
+        params_of(ctx, kit_name, None)
     from ctdna.formats.bam import iter_records
     from ctdna.formats.documents import write_json
     from ctdna.stages.consensus import ConsensusCaller, Naming
 
     header, batches = iter_records(input, threads, _BATCH_BYTES)
     first = next(batches, None)
-    params = _params(ctx, kit_name, first)
+    params = params_of(ctx, kit_name, first)
     naming = Naming(read_name_prefix or name_prefix(header), read_group_id)
     caller = ConsensusCaller(params, naming, threads, loss_tags)
     parts = caller.call(chain(() if first is None else (first,), batches))

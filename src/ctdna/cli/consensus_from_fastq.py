@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from ctdna.kit.load import LoadedKit
 
 STAGES: tuple[tuple[ModuleType, str, tuple[str, ...]], ...] = (
-    (extract, "", extract._SETTINGS),
-    (group, "", group._SETTINGS),
-    (consensus, "", (*consensus._SETTINGS, "mode")),
-    (filter, "filter_", filter._SETTINGS),
+    (extract, "", extract.SETTINGS),
+    (group, "", group.SETTINGS),
+    (consensus, "", (*consensus.SETTINGS, "mode", "loss_tags")),
+    (filter, "filter_", filter.SETTINGS),
 )
 """The stages whose options the command takes over: module, prefix of the options' names here, their names there."""
 
@@ -56,9 +56,9 @@ def _settings(ctx: click.Context, kit: "LoadedKit | None", paths: tuple[Path, Pa
     from ctdna.cli.short_way import Settings
 
     name = kit.address if kit else None
-    extracting, listed = extract._setup(_context(ctx, extract), name, umis)
-    extract._check(extracting, paths, paths[1])
-    grouping = group._params(_context(ctx, group), name)
+    extracting, listed = extract.params_of(_context(ctx, extract), name, umis)
+    extract.check_params(extracting, paths, paths[1])
+    grouping = group.params_of(_context(ctx, group), name)
     calling = _context(ctx, consensus)
     if not name and calling.params["mode"] is None:
         calling.params["mode"] = "duplex" if grouping.strategy == "paired" else "simplex"
@@ -67,8 +67,8 @@ def _settings(ctx: click.Context, kit: "LoadedKit | None", paths: tuple[Path, Pa
         umis=listed,
         align=aligner.settings(ctx, kit),
         group=grouping,
-        consensus=consensus._params(calling, name, None),
-        filter=filter._params(_context(ctx, filter), name),
+        consensus=consensus.params_of(calling, name, None),
+        filter=filter.params_of(_context(ctx, filter), name),
     )
 
 

@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from ctdna.stages.extract import Plan, Tally
     from ctdna.stages.umi_correct import FixedUmis
 
-_SETTINGS = ("read_structures", "umi_max_mismatches", "umi_min_distance", "adapters", "min_template_bases",
+SETTINGS = ("read_structures", "umi_max_mismatches", "umi_min_distance", "adapters", "min_template_bases",
              "overlap_min_bases", "adapter_min_bases", "max_mismatch_rate")  # fmt: skip
 
 
-def _setup(ctx: click.Context, kit_name: str | None, umis: Path | None) -> tuple[ExtractParams, Path | None]:
+def params_of(ctx: click.Context, kit_name: str | None, umis: Path | None) -> tuple[ExtractParams, Path | None]:
     """Return the kit's parameters and UMI list, or those of the options.
 
     Raises:
         InputError: the options contradict the kit.
     """
     if not kit_name:
-        return ExtractParams(**{name: ctx.params[name] for name in _SETTINGS}), umis
+        return ExtractParams(**{name: ctx.params[name] for name in SETTINGS}), umis
     from ctdna.kit.load import load_kit
 
     kit = load_kit(kit_name)
-    options.check_against_kit(kit_name, kit.definition.extract, options.given(ctx, *_SETTINGS))
+    options.check_against_kit(kit_name, kit.definition.extract, options.given(ctx, *SETTINGS))
     if umis is not None:
         hint = "leave the option out, or leave --kit out for a run outside the kit"
         raise InputError(None, "--umis", f"found {umis.name}, but kit {kit_name} decides the UMIs", hint)
@@ -39,7 +39,7 @@ def _setup(ctx: click.Context, kit_name: str | None, umis: Path | None) -> tuple
     return kit.definition.extract, kit.path(named) if named else None
 
 
-def _check(params: ExtractParams, paths: tuple[Path, ...], output_r2: Path | None) -> None:
+def check_params(params: ExtractParams, paths: tuple[Path, ...], output_r2: Path | None) -> None:
     n = len(paths)
     if len(params.read_structures) != n:
         what = f"found {len(params.read_structures)} for {n} FASTQ file{'s' * (n > 1)}"
@@ -203,10 +203,10 @@ def command(
     Where the insert is shorter than the read, the mate's UMI and the adapter are cut off. Reads that are too short,
     have no template left, or have a UMI that is not in the list are left out and counted.
     """
-    params, listed = _setup(ctx, kit_name, umis)
+    params, listed = params_of(ctx, kit_name, umis)
     paths = (r1,) if r2 is None else (r1, r2)
     outputs = (output_r1,) if output_r2 is None else (output_r1, output_r2)
-    _check(params, paths, output_r2)
+    check_params(params, paths, output_r2)
     from ctdna.formats.atomic import write_text
     from ctdna.formats.documents import write_json
     from ctdna.stages import extract

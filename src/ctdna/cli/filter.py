@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ctdna.formats.bam_sort import CoordinateSorter
     from ctdna.model.metrics import StageMetrics
 
-_SETTINGS = (
+SETTINGS = (
     "min_reads",
     "max_read_error_rate",
     "max_base_error_rate",
@@ -28,7 +28,7 @@ _SETTINGS = (
 )
 
 
-def _params(ctx: click.Context, kit_name: str | None) -> FilterParams:
+def params_of(ctx: click.Context, kit_name: str | None) -> FilterParams:
     """Return the kit's parameters, or those of the options.
 
     Raises:
@@ -38,9 +38,9 @@ def _params(ctx: click.Context, kit_name: str | None) -> FilterParams:
         from ctdna.kit.load import load_kit
 
         settings = load_kit(kit_name).definition.filter
-        options.check_against_kit(kit_name, settings, options.given(ctx, *_SETTINGS))
+        options.check_against_kit(kit_name, settings, options.given(ctx, *SETTINGS))
         return settings
-    values: dict[str, Any] = {name: ctx.params[name] for name in _SETTINGS}
+    values: dict[str, Any] = {name: ctx.params[name] for name in SETTINGS}
     return checked(FilterParams, values)
 
 
@@ -178,7 +178,7 @@ def command(
     many N go, and with a primary read its whole template. NM, MD and UQ of aligned reads are renewed where bases were
     masked. The rules are those of fgbio's FilterConsensusReads.
     """
-    params = _params(ctx, kit_name)
+    params = params_of(ctx, kit_name)
     from ctdna.formats.documents import write_json
 
     job = _Job(input, output, reference, params, reverse_per_base_tags, sample, max_memory, threads)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from ctdna.model.qc import TargetYield
     from ctdna.stages.group import ReadGroups
 
-_SETTINGS = ("strategy", "edits", "min_mapq", "min_umi_length", "allow_inter_contig", "allow_mixed_umi_lengths")
+SETTINGS = ("strategy", "edits", "min_mapq", "min_umi_length", "allow_inter_contig", "allow_mixed_umi_lengths")
 
 
-def _params(ctx: click.Context, kit_name: str | None) -> GroupParams:
+def params_of(ctx: click.Context, kit_name: str | None) -> GroupParams:
     """Return the kit's parameters, or those of the options.
 
     Raises:
@@ -31,9 +31,9 @@ def _params(ctx: click.Context, kit_name: str | None) -> GroupParams:
         from ctdna.kit.load import load_kit
 
         settings = load_kit(kit_name).definition.group
-        options.check_against_kit(kit_name, settings, options.given(ctx, *_SETTINGS))
+        options.check_against_kit(kit_name, settings, options.given(ctx, *SETTINGS))
         return settings
-    values = {name: ctx.params[name] for name in _SETTINGS}
+    values = {name: ctx.params[name] for name in SETTINGS}
     strategy, edits = values["strategy"], values["edits"]
     if strategy is None:
         raise InputError(None, "--strategy", "no strategy is given", "give --strategy or --kit")
@@ -225,7 +225,7 @@ def command(
     supplementary records are left out; so are templates that are unmapped, of low mapping quality, not passing the
     filter, without their mate, or whose UMI holds an N; each is counted.
     """
-    params = _params(ctx, kit_name)
+    params = params_of(ctx, kit_name)
     from ctdna.formats.atomic import write_text
     from ctdna.formats.documents import write_json
     from ctdna.formats.yields import write_yields

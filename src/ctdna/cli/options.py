@@ -107,7 +107,7 @@ def working_memory(max_memory: int, threads: int) -> int:
 
 def batch_bytes(max_memory: int) -> int:
     """Return the bytes of records to read at once under a ceiling."""
-    return max(min(max_memory // 128, 16 << 20), 1 << 20)
+    return max(min(max_memory // 128, 4 << 20), 1 << 20)
 
 
 class ManyValues(click.Command):

@@ -19,8 +19,8 @@ from ctdna.model.errors import InputError
 
 MOST_SORT_BYTES = 1 << 30
 """More memory than this makes a sort no faster."""
-MOST_CHUNK_BYTES = 16 << 20
-"""Larger chunks are no faster either."""
+MOST_CHUNK_BYTES = 2 << 20
+"""A chunk that stays in the processor's cache."""
 _LEAST_BLOCK = 64
 _MOST_BLOCK = 1 << 16
 _BYTES_PER_NUMBER = 48

@@ -72,6 +72,14 @@ def _five_prime0(data: Bytes, cigar_at: Int, n_cigar: Int, pos0: Int, is_reverse
 
 
 @kernel
+def _after_text(data: Bytes, at: Int) -> Int:
+    """Return where a text that NUL closes ends; short enough to be compiled into its caller."""
+    while data[at] != 0:
+        at += 1
+    return at + 1
+
+
+@kernel
 def scan_reads(data: Bytes, offsets: Offsets) -> Reads:
     """Return what grouping needs of sound records, in one walk of each."""
     n = len(offsets) - 1
@@ -92,7 +100,7 @@ def scan_reads(data: Bytes, offsets: Offsets) -> Reads:
         if flag & (SECONDARY | SUPPLEMENTARY):
             tag_at = offsets[i + 1]
         while tag_at < offsets[i + 1]:
-            stop = tag_end(data, tag_at, offsets[i + 1])
+            stop = _after_text(data, tag_at + 3) if data[tag_at + 2] == 90 else tag_end(data, tag_at, offsets[i + 1])
             name = u16(data, tag_at)
             if name == MI_TAG:
                 out.has_mi[i] = True
@@ -163,24 +171,23 @@ def pair_neighbours(
 
 
 @kernel
-def _alignment_status(r1: Int, r2: Int, reads: Reads, limits: Indices) -> Int:
-    """Return the status of a template by its alignment (see `grouping.template_status`)."""
+def _alignment_status(flags: tuple[Int, Int], mapqs: tuple[Int, Int], is_inter_contig: Int, limits: Indices) -> Int:
+    """Return the status of a template by its alignment (see `grouping.template_status`); flag -1: no such read."""
     n_mapped, worst = 0, np.int64(255)
     for k in range(2):
-        record = r1 if k == 0 else r2
-        if record < 0:
+        bits = np.int64(flags[k])
+        if bits < 0:
             continue
-        bits = np.int64(reads.flag[record])
         if bits & NOT_PF:
             return 1
-        if bits & PAIRED and (r1 < 0 or r2 < 0):
+        if bits & PAIRED and flags[1 - k] < 0:
             return 2
         if bits & UNMAPPED == 0:
             n_mapped += 1
-            worst = min(worst, np.int64(reads.mapq[record]))
+            worst = min(worst, np.int64(mapqs[k]))
     if n_mapped == 0:
         return 3
-    if n_mapped == 2 and limits[1] == 0 and reads.ref_id[r1] != reads.ref_id[r2]:
+    if n_mapped == 2 and limits[1] == 0 and is_inter_contig:
         return 4
     return 5 if worst < limits[0] else 0
 
@@ -230,26 +237,26 @@ def _umi_status(status: Int, umi: Indices, least: Int) -> Int:
 
 
 @kernel
-def _put_ends(out: Indices, i: Int, r1: Int, r2: Int, reads: Reads) -> None:
-    """Fill the place of template i: contigs, positions and marks (see `template_keys`)."""
-    contig1, pos1, strand1 = np.int64(UNKNOWN), np.int64(UNKNOWN), np.int64(0)
-    contig2, pos2, strand2 = np.int64(UNKNOWN), np.int64(UNKNOWN), np.int64(0)
-    if r1 >= 0 and np.int64(reads.flag[r1]) & UNMAPPED == 0 and reads.ref_id[r1] >= 0:
-        contig1, pos1 = np.int64(reads.ref_id[r1]), np.int64(reads.five0[r1]) + (1 << 24)
-        strand1 = np.int64(1 if np.int64(reads.flag[r1]) & REVERSE else 0)
-    if r2 >= 0 and np.int64(reads.flag[r2]) & UNMAPPED == 0 and reads.ref_id[r2] >= 0:
-        contig2, pos2 = np.int64(reads.ref_id[r2]), np.int64(reads.five0[r2]) + (1 << 24)
-        strand2 = np.int64(1 if np.int64(reads.flag[r2]) & REVERSE else 0)
-    is_lower = contig1 < contig2
-    if contig1 == contig2:
-        is_lower = pos1 < pos2 or (pos1 == pos2 and strand1 == 0)
-    orientation = 2 * strand1 + strand2
+def _end(flag: Int, ref_id: Int, five0: Int) -> tuple[Int, Int, Int]:
+    """Return contig, position and strand of a read's outer end as `grouping.Ends` has them; flag -1: no such read."""
+    if flag < 0 or flag & UNMAPPED or ref_id < 0:
+        return np.int64(UNKNOWN), np.int64(UNKNOWN), np.int64(0)
+    return np.int64(ref_id), np.int64(five0) + (1 << 24), np.int64(1 if flag & REVERSE else 0)
+
+
+@kernel
+def _put_ends(out: Indices, i: Int, one: tuple[Int, Int, Int], two: tuple[Int, Int, Int]) -> None:
+    """Fill the place of template i from the ends of read 1 and read 2."""
+    is_lower = one[0] < two[0]
+    if one[0] == two[0]:
+        is_lower = one[1] < two[1] or (one[1] == two[1] and one[2] == 0)
+    orientation = 2 * one[2] + two[2]
     if is_lower:
-        out[0, i], out[1, i] = contig1 << 32 | contig2, pos1 << 32 | pos2
+        out[0, i], out[1, i] = one[0] << 32 | two[0], one[1] << 32 | two[1]
         out[2, i] = orientation | orientation << 2 | 1 << 4
     else:
-        out[0, i], out[1, i] = contig2 << 32 | contig1, pos2 << 32 | pos1
-        out[2, i] = 2 * strand2 + strand1 | orientation << 2
+        out[0, i], out[1, i] = two[0] << 32 | one[0], two[1] << 32 | one[1]
+        out[2, i] = 2 * two[2] + one[2] | orientation << 2
 
 
 @kernel
@@ -266,18 +273,31 @@ def template_keys(
     status = np.zeros(n, dtype=np.uint8)
     keys = np.empty((N_KEYS, n), dtype=np.int64)
     umi, other = np.empty(5, dtype=np.int64), np.empty(5, dtype=np.int64)
+    flag, ref_id, five0, mapq, at, n_chars = (
+        reads.flag,
+        reads.ref_id,
+        reads.five0,
+        reads.mapq,
+        reads.texts_at,
+        reads.n_texts,
+    )
     for i in range(n):
-        found: Int = np.int64(_alignment_status(r1[i], r2[i], reads, limits))
+        one, two = r1[i], r2[i]
+        flags = (np.int64(flag[one]) if one >= 0 else np.int64(-1), np.int64(flag[two]) if two >= 0 else np.int64(-1))
+        is_inter_contig = np.int64(ref_id[one] != ref_id[two])
+        mapqs = (np.int64(mapq[one]), np.int64(mapq[two]))
+        found: Int = np.int64(_alignment_status(flags, mapqs, is_inter_contig, limits))
         if found == 0:
-            record = r1[i]
-            _read_umi(data, reads.texts_at[record, 0], reads.n_texts[record, 0], table, umi)
+            start, n_own = at[one, 0], n_chars[one, 0]
+            _read_umi(data, start, n_own, table, umi)
             found = _umi_status(found, umi, limits[2])
-            if r2[i] >= 0 and found < NO_UMI:
-                _read_umi(data, reads.texts_at[r2[i], 0], reads.n_texts[r2[i], 0], table, other)
+            if two >= 0 and found < NO_UMI and not same_name(data, start, n_own, at[two, 0], n_chars[two, 0]):
+                _read_umi(data, at[two, 0], n_chars[two, 0], table, other)
                 found = _umi_status(found, other, limits[2])
-            _put_ends(keys, i, record, r2[i], reads)
+            end_two = _end(flags[1], np.int64(ref_id[two]), np.int64(five0[two]))
+            _put_ends(keys, i, _end(flags[0], np.int64(ref_id[one]), np.int64(five0[one])), end_two)
             keys[3, i], keys[4, i] = umi[0], umi[1]
-            keys[5, i] = umi[2] | np.int64(reads.n_texts[record, 0]) << 16 | umi[4] << 32
+            keys[5, i] = umi[2] | np.int64(n_own) << 16 | umi[4] << 32
         status[i] = found
     return status, keys
 
