@@ -145,3 +145,26 @@ def test_bad_input_leaves_no_output(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"in\.bam"):
         run("--input", source, "--output", target)
     assert [path.name for path in tmp_path.iterdir()] == ["in.bam"]
+
+
+def test_the_level_changes_the_file_and_not_its_records(tmp_path: Path) -> None:
+    source = write_bam(tmp_path / "in.bam", _reads(40), HEADER)
+    found = {}
+    for level in (0, 1, 12):
+        target = tmp_path / f"{level}.bam"
+        run("--input", source, "--output", target, "--compression-level", level)
+        found[level] = _called(target)
+    assert found[0] == found[1] == found[12]
+    sizes = [(tmp_path / f"{level}.bam").stat().st_size for level in (0, 1, 12)]
+    assert sizes[0] > 2 * sizes[1] > 2 * sizes[2]
+    run("--input", source, "--output", tmp_path / "plain.bam")
+    assert (tmp_path / "plain.bam").read_bytes() == (tmp_path / "1.bam").read_bytes()
+
+
+def test_loss_tags_are_asked_for(tmp_path: Path) -> None:
+    source = write_bam(tmp_path / "in.bam", _reads(2), HEADER)
+    run("--input", source, "--output", tmp_path / "plain.bam")
+    run("--input", source, "--output", tmp_path / "tags.bam", "--loss-tags", "--kit", "ctdna-demo@1.0.0")
+    names = [set(record["tags"]) for record in _called(tmp_path / "tags.bam")]  # type: ignore[call-overload]
+    assert all({"lm", "lc", "lu", "lp", "lt"} <= one for one in names)
+    assert not {"lm", "lc", "lu", "lp", "lt"} & set(_called(tmp_path / "plain.bam")[0]["tags"])  # type: ignore[call-overload]

@@ -103,7 +103,7 @@ def test_most_reads_are_not_aligned(sample: Sample) -> None:
 def test_threads_and_memory_do_not_change_a_byte(finished: Path, long_way: Path, tmp_path: Path) -> None:
     sample = Sample(finished, long_way, "TINY-P1")
     outputs = []
-    for threads, memory in ((1, "2G"), (4, "512M")):
+    for threads, memory in ((1, "2G"), (4, "1G")):
         output = tmp_path / f"{threads}.bam"
         given = [*sample.options(), "--kit", KIT, "--output", output, "--threads", threads, "--max-memory", memory]
         done = ctdna("consensus-from-fastq", *given)
@@ -134,7 +134,11 @@ def test_options_say_what_a_kit_says(finished: Path, long_way: Path, tmp_path: P
         (("--kit", KIT, "--filter-min-reads", "9"), 2, "but kit"),
         (STRUCTURES, 2, "--strategy: no strategy is given"),
         (("--read-structures", "5M2S+T", "--strategy", "paired"), 2, "found 1 for 2 FASTQ files"),
-        ((*STRUCTURES, "--strategy", "paired", "--max-memory", "1M"), 2, "--max-memory"),
+        (
+            (*STRUCTURES, "--strategy", "paired", "--max-memory", "600M"),
+            2,
+            "--max-memory: found 600M, allowed 1024M or more",
+        ),
         ((*STRUCTURES, "--strategy", "paired", "--sample", "a b"), 2, "--sample: found 'a b'"),
     ],
 )

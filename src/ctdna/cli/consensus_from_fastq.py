@@ -82,6 +82,7 @@ def _settings(ctx: click.Context, kit: "LoadedKit | None", paths: tuple[Path, Pa
 @click.option("--sample", default="sample", show_default=True, help="Sample id for the read group and the metrics.")
 @aligner.option
 @options.max_memory()
+@options.compression_level()
 @options.kit()
 @options.threads()
 @click.pass_context
@@ -96,6 +97,8 @@ def command(
     umis: Path | None,
     sample: str,
     max_memory: int,
+    compression_level: int,
+    loss_tags: bool,
     kit_name: str | None,
     threads: int,
     **_: object,
@@ -112,14 +115,19 @@ def command(
     kit = aligner.load(kit_name)
     settings = _settings(ctx, kit, (r1, r2), umis)
     bwa = aligner.find_bwa(reference)
-    from ctdna.cli.short_way import Files, Run, run
+    from ctdna.cli.short_way import LEAST_MEMORY, Files, Run, run
     from ctdna.formats.atomic import make_folder
     from ctdna.formats.documents import write_json
     from ctdna.formats.yields import write_yields
 
+    if max_memory < LEAST_MEMORY:
+        what = f"found {max_memory >> 20}M, allowed {LEAST_MEMORY >> 20}M or more"
+        raise InputError(None, "--max-memory", what, "give more, or go through the stages one by one")
     if metrics_dir:
         make_folder(metrics_dir)
-    found, yields = run(Files(r1, r2, output), bwa, settings, kit, Run(sample, max_memory, threads))
+    found, yields = run(
+        Files(r1, r2, output), bwa, settings, kit, Run(sample, loss_tags, max_memory, threads, compression_level)
+    )
     if metrics_dir:
         for counts in found:
             write_json(metrics_dir / f"{counts.stage}.json", counts)

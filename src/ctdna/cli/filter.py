@@ -55,6 +55,7 @@ class _Job(NamedTuple):
     sample: str | None
     max_memory: int
     threads: int
+    level: int
 
     def run(self, are_names_together: bool) -> "StageMetrics":
         """Write the filtered file.
@@ -74,7 +75,7 @@ class _Job(NamedTuple):
         with ExitStack() as stack:
             opened = stack.enter_context(Reference(self.reference)) if self.reference else None
             arrived = stack.enter_context(arrivals(batches, self.target.parent, memory, are_names_together))
-            writer = _writer(self.target, new, memory, self.threads)
+            writer = _writer(self.target, new, memory, self.threads, self.level)
             stack.enter_context(writer)
             filtering = Filtering(self.source, header, opened, self.params, name)
             for some in arrived:
@@ -86,12 +87,14 @@ class _Job(NamedTuple):
             return filtering.metrics()
 
 
-def _writer(path: Path, header: "BamHeader", memory: int, threads: int) -> "CoordinateSorter | ArrivalWriter":
+def _writer(
+    path: Path, header: "BamHeader", memory: int, threads: int, level: int
+) -> "CoordinateSorter | ArrivalWriter":
     from ctdna.cli.filtering import ArrivalWriter
     from ctdna.formats.bam_sort import CoordinateSorter
 
     kind = CoordinateSorter if header.contigs else ArrivalWriter
-    return kind(path, header, memory, threads)
+    return kind(path, header, memory, threads, level)
 
 
 def _filtered(job: _Job) -> "StageMetrics":
@@ -157,6 +160,7 @@ def _filtered(job: _Job) -> "StageMetrics":
 @options.kit()
 @options.threads()
 @options.max_memory()
+@options.compression_level()
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -170,6 +174,7 @@ def command(
     kit_name: str | None,
     threads: int,
     max_memory: int,
+    compression_level: int,
     **_: object,
 ) -> None:
     """Filter consensus reads; sort and index them.
@@ -181,7 +186,8 @@ def command(
     params = params_of(ctx, kit_name)
     from ctdna.formats.documents import write_json
 
-    job = _Job(input, output, reference, params, reverse_per_base_tags, sample, max_memory, threads)
+    how = (max_memory, threads, compression_level)
+    job = _Job(input, output, reference, params, reverse_per_base_tags, sample, *how)
     counts = _filtered(job)
     if metrics:
         write_json(metrics, counts)

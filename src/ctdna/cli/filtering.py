@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ctdna.cli import options
 from ctdna.cli.template_batches import TemplateBatches
 from ctdna.formats.bam import BamHeader, BamWriter
+from ctdna.formats.bgzf import LEVEL
 from ctdna.formats.external_sort import MOST_CHUNK_BYTES, MOST_SORT_BYTES, ExternalSort, add_records
 from ctdna.formats.fasta import Reference
 from ctdna.formats.spill import DuplicateCheck
@@ -109,11 +110,11 @@ def arrivals(
 class ArrivalWriter:
     """A BAM file of records in the order of their numbers, given in any."""
 
-    def __init__(self, path: Path, header: BamHeader, memory: int, threads: int) -> None:
+    def __init__(self, path: Path, header: BamHeader, memory: int, threads: int, level: int = LEVEL) -> None:
         """Take the final path, the header, and the bytes that may be held."""
         self._sort = ExternalSort(path.parent, min(memory, MOST_SORT_BYTES), 1, 3, "records of one number")
         self._chunk_bytes = max(min(memory // 8, MOST_CHUNK_BYTES), 1)
-        self._writer = BamWriter(path, header, threads)
+        self._writer = BamWriter(path, header, threads, level)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:

@@ -86,6 +86,7 @@ class _Job(NamedTuple):
     sample: str | None
     max_memory: int
     threads: int
+    level: int
     panel: Path | None
     kit_name: str | None
     by_target: bool
@@ -107,7 +108,7 @@ class _Job(NamedTuple):
             Grouping(
                 self.params, _read_groups(header), _sample(header, self.sample), memory, self.target.parent, targets
             ) as grouping,
-            BamWriter(self.target, new, self.threads) as writer,
+            BamWriter(self.target, new, self.threads, self.level) as writer,
             options.located(self.source),
         ):
             for piece in grouping.stream(batches) if in_order else grouping.pieces(batches):
@@ -202,6 +203,7 @@ def _warn(metrics: "StageMetrics") -> None:
 @options.kit()
 @options.threads()
 @options.max_memory()
+@options.compression_level()
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -216,6 +218,7 @@ def command(
     kit_name: str | None,
     threads: int,
     max_memory: int,
+    compression_level: int,
     **_: object,
 ) -> None:
     """Group aligned reads into UMI families.
@@ -230,7 +233,8 @@ def command(
     from ctdna.formats.documents import write_json
     from ctdna.formats.yields import write_yields
 
-    counts, yields = _grouped(_Job(input, output, params, sample, max_memory, threads, panel, kit_name, bool(loci)))
+    job = _Job(input, output, params, sample, max_memory, threads, compression_level, panel, kit_name, bool(loci))
+    counts, yields = _grouped(job)
     if histogram:
         write_text(histogram, histogram_text(counts.histograms["family_size"]))
     if loci:

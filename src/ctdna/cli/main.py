@@ -140,6 +140,7 @@ def _outcome(debug: bool) -> object:
 def run() -> None:
     """Run the command line; the entry point of the `ctdna` program."""
     gc.set_threshold(_COLLECT_AFTER)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy would start threads for products that nothing here needs
     debug = "--debug" in sys.argv[1:2] or os.environ.get("CTDNA_DEBUG", "") not in ("", "0")
     with _stopped_by_sigterm():
         code = _outcome(debug)

@@ -202,13 +202,20 @@ class Files(NamedTuple):
     output: Path
 
 
+LEAST_MEMORY = 1 << 30
+"""Bytes that the process needs: half of them for the representatives, if there are as many as it remembers."""
+
+
 class Run(NamedTuple):
-    """What does not change the consensus reads."""
+    """What changes no base and no quality of the consensus reads."""
 
     sample: str
+    has_loss_tags: bool
     max_memory: int
     """Bytes of the whole process."""
     threads: int
+    level: int
+    """Of deflating the output."""
 
 
 class _Shares(NamedTuple):
@@ -237,7 +244,7 @@ class _Job:
 
     def __init__(self, files: Files, bwa: Bwa, settings: Settings, kit: LoadedKit | None, run: Run) -> None:
         self._files, self._bwa, self._settings, self._kit = files, bwa, settings, kit
-        self._sample, self._threads = run.sample, run.threads
+        self._run, self._sample, self._threads = run, run.sample, run.threads
         self._shares = _shares(options.working_memory(run.max_memory, run.threads))
         self._folder = Path()
         self.metrics: list[StageMetrics] = []
@@ -257,7 +264,7 @@ class _Job:
             new = realign.realigned_header(header, consensus_header(header, "A"), self._bwa)
             filtering = Filtering(self._files.output, new, reference, settings.filter, self._sample)
             last = new.with_program("ctdna-filter", "ctdna", __version__)
-            sorter = CoordinateSorter(self._files.output, last, self._shares.sort, self._threads)
+            sorter = CoordinateSorter(self._files.output, last, self._shares.sort, self._threads, self._run.level)
             stack.enter_context(sorter)
             for records in self.call(grouping, header, reference):
                 arrived = Arrived(records, np.arange(len(records), dtype=np.int64))
@@ -295,7 +302,8 @@ class _Job:
     def call(self, grouping: Grouping, header: BamHeader, reference: Reference) -> Iterator[RawRecords]:
         """Yield the aligned consensus reads: those that inherit, then those aligned again."""
         settings, rest = self._settings.consensus, self._folder / "rest.bam"
-        caller = ConsensusCaller(settings, Naming(name_prefix(header), "A"), self._threads)
+        naming = Naming(name_prefix(header), "A")
+        caller = ConsensusCaller(settings, naming, self._threads, self._run.has_loss_tags)
         counts = no_counts()
         own = consensus_header(header, "A")
         with BamWriter(rest, own, self._threads, 1) as writer:

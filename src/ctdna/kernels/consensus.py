@@ -32,6 +32,8 @@ MIXED = 5
 """What `CODE_OF_LETTERS` gives for more than one base."""
 NO_CALL_QUALITY = MIN_PHRED
 TOO_SHALLOW_QUALITY = 0
+_NOT_NEGATIVE = (1 << 62) - 1
+"""A mask that tells the compiler what the index is anyway."""
 MAX_DEPTH = 32767
 """Depths and errors are written as signed 16-bit numbers."""
 N_STRANDS = 6
@@ -204,18 +206,19 @@ def add_read(
     `letters` is `LETTERS_OF_NIBBLES`. Bases that are N, or whose quality is below the limit, do not vote.
     """
     bases_at, quals_at, n_bases, n_used, is_reverse = place
-    # Columns of a tuple are bound before the loop: taken inside it, each costs two atomic counts of references.
-    seen, votes, totals, support = strands.seen, strands.votes, strands.totals, tables.support
-    k, step, table = (n_bases - 1, np.int64(-1), 16) if is_reverse else (np.int64(0), np.int64(1), 0)
+    # Rows and parts are taken before the loop: an index that starts at 0 needs no look whether it counts from the end.
+    seen, votes, totals, support = strands.seen[slot], strands.votes[slot], strands.totals, tables.support
+    bases, quals = data[bases_at : bases_at + ((n_bases + 1) >> 1)], data[quals_at : quals_at + n_bases]
+    table = letters[16:] if is_reverse else letters[:16]
+    last, step = (n_bases - 1, np.int64(-1)) if is_reverse else (np.int64(0), np.int64(1))
     for i in range(min(np.int64(n_used), strands.lengths[slot])):
-        quality = np.int64(data[quals_at + k])
-        nibble = np.int64(data[bases_at + (k >> 1)]) >> (4 - ((k & 1) << 2)) & 15
-        here = np.int64(letters[table + nibble]) if quality >= min_input_quality else np.int64(0)
-        evidence = support[quality & 127]
-        seen[slot, i] |= here
-        votes[slot, i] += 1 if here else 0
-        totals[i] += evidence if here else 0
-        k += step
+        k = (last + step * i) & _NOT_NEGATIVE
+        quality = np.int64(quals[k])
+        here = np.int64(table[np.int64(bases[k >> 1]) >> (4 - ((k & 1) << 2)) & 15])
+        here = here if quality >= min_input_quality else np.int64(0)
+        seen[i] |= here
+        votes[i] += here != 0
+        totals[i] += support[quality & 127] & -np.int64(here != 0)
 
 
 @lean_kernel

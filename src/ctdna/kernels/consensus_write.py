@@ -78,9 +78,10 @@ def put_word(out: Output, value: Int) -> None:
 @lean_kernel
 def put_bytes(out: Output, source: Bytes, at: Int, n: Int) -> None:
     """Copy n bytes of `source` from `at` on."""
-    to, data = out.state[0], out.data
+    to = out.state[0]
+    target, part = out.data[to : to + n], source[at : at + n]
     for k in range(n):
-        data[to + k] = source[at + k]
+        target[k] = part[k]
     out.state[0] = to + n
 
 
@@ -119,9 +120,9 @@ def put_shorts(out: Output, name: Int, values: NDArray[np.int32], slot: Int, n: 
     put_tag(out, name, np.int64(66))
     put_byte(out, np.int64(115))
     put_word(out, n)
-    shorts = out.shorts
+    shorts, row = out.shorts, values[slot]
     for i in range(n):
-        shorts[i] = values[slot, i]
+        shorts[i] = row[i]
     put_bytes(out, out.short_bytes, np.int64(0), 2 * n)
 
 
@@ -129,9 +130,10 @@ def put_shorts(out: Output, name: Int, values: NDArray[np.int32], slot: Int, n: 
 def put_bases(out: Output, name: Int, codes: Bytes, slot: Int, n: Int) -> None:
     """Write n base codes of a slot as a text tag of letters."""
     put_tag(out, name, np.int64(90))
-    at, data = out.state[0], out.data
+    at, row = out.state[0], codes[slot]
+    data = out.data[at : at + n]
     for i in range(n):
-        data[at + i] = _LETTER_OF_CODE[codes[slot, i]]
+        data[i] = _LETTER_OF_CODE[row[i]]
     out.state[0] = at + n
     put_byte(out, np.int64(0))
 
@@ -140,9 +142,10 @@ def put_bases(out: Output, name: Int, codes: Bytes, slot: Int, n: Int) -> None:
 def put_qualities(out: Output, name: Int, quals: Bytes, slot: Int, n: Int) -> None:
     """Write n qualities of a slot as a text tag, the letter of quality 0 being `!`."""
     put_tag(out, name, np.int64(90))
-    at, data = out.state[0], out.data
+    at, row = out.state[0], quals[slot]
+    data = out.data[at : at + n]
     for i in range(n):
-        data[at + i] = np.int64(quals[slot, i]) + 33
+        data[i] = np.int64(row[i]) + 33
     out.state[0] = at + n
     put_byte(out, np.int64(0))
 
@@ -166,10 +169,8 @@ def open_record(out: Output, source: Bytes, who: Identity, flag: Int, strands: S
     if n & 1:
         out.data[at + (n >> 1)] = np.int64(_NIBBLE_OF_CODE[strands.codes[slot, n - 1]]) << 4
     at += (n + 1) >> 1
-    quals = strands.quals
-    for i in range(n):
-        data[at + i] = quals[slot, i]
-    out.state[0] = at + n
+    out.state[0] = at
+    put_bytes(out, strands.quals[slot], np.int64(0), n)
     put_text(out, np.int64(_RG), out.read_group, np.int64(0), np.int64(len(out.read_group)))
     put_text(out, np.int64(_MI), source, who.mi_at, who.n_mi)
     if who.n_cb > 0:

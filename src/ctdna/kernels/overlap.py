@@ -77,12 +77,15 @@ def _correct_run(
 ) -> tuple[Int, Int, Int]:
     """Correct n bases from k1 and k2 on; return bases compared, changed in R1 and changed in R2."""
     compared, changed1, changed2 = np.int64(0), np.int64(0), np.int64(0)
-    bases1, quals1, bases2, quals2 = at1[0], at1[1] + k1, at2[0], at2[1] + k2
+    quals1, quals2 = data[at1[1] + k1 : at1[1] + k1 + n], data[at2[1] + k2 : at2[1] + k2 + n]
+    bases1, odd1 = data[at1[0] + (k1 >> 1) : at1[0] + ((k1 + n + 1) >> 1)], k1 & 1
+    bases2, odd2 = data[at2[0] + (k2 >> 1) : at2[0] + ((k2 + n + 1) >> 1)], k2 & 1
+    is_sum = rules & 3 == ADD
     for j in range(n):
-        base1, base2 = _nibble(data, bases1, k1 + j), _nibble(data, bases2, k2 + j)
-        if base1 == base2 and base1 != _NIBBLE_N and rules & 3 == ADD:
-            quality = min(np.int64(data[quals1 + j]) + np.int64(data[quals2 + j]), np.int64(_MAX))
-            data[quals1 + j], data[quals2 + j] = quality, quality
+        base1, base2 = _nibble(bases1, np.int64(0), odd1 + j), _nibble(bases2, np.int64(0), odd2 + j)
+        if base1 == base2 and base1 != _NIBBLE_N and is_sum:
+            quality = min(np.int64(quals1[j]) + np.int64(quals2[j]), np.int64(_MAX))
+            quals1[j], quals2[j] = quality, quality
             compared += 1
             continue
         outcome = _correct_base(data, at1, k1 + j, at2, k2 + j, rules)
