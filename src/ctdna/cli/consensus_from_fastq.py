@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ctdna.cli import aligner, consensus, extract, filter, group, options
+from ctdna.model.errors import InputError
 
 if TYPE_CHECKING:
     from ctdna.cli.short_way import Settings
@@ -125,9 +126,8 @@ def command(
         raise InputError(None, "--max-memory", what, "give more, or go through the stages one by one")
     if metrics_dir:
         make_folder(metrics_dir)
-    found, yields = run(
-        Files(r1, r2, output), bwa, settings, kit, Run(sample, loss_tags, max_memory, threads, compression_level)
-    )
+    how = Run(sample, loss_tags, max_memory, threads, compression_level)
+    found, yields = run(Files(r1, r2, output), bwa, settings, kit, how)
     if metrics_dir:
         for counts in found:
             write_json(metrics_dir / f"{counts.stage}.json", counts)

@@ -40,6 +40,11 @@ def params_of(ctx: click.Context, kit_name: str | None, umis: Path | None) -> tu
 
 
 def check_params(params: ExtractParams, paths: tuple[Path, ...], output_r2: Path | None) -> None:
+    """Check that structures, adapters and outputs suit the FASTQ files.
+
+    Raises:
+        InputError: they do not, or a value is not allowed.
+    """
     n = len(paths)
     if len(params.read_structures) != n:
         what = f"found {len(params.read_structures)} for {n} FASTQ file{'s' * (n > 1)}"
