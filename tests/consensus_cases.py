@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ctdna.kernels.read_rows import Rows, read_rows
-from ctdna.model.columns import RawRecords
+from ctdna.kernels.record import record_fields
+from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.params.consensus import ConsensusParams
 from ctdna.stages.consensus import ConsensusCaller, Naming
 from tests.builders import Read, record_bytes, writable
@@ -82,6 +83,11 @@ def raw(reads: Iterable[Read]) -> RawRecords:
         items.append(known[key])
     offsets = np.cumsum([0, *(len(item) for item in items)]).astype(np.int64)
     return RawRecords(writable(b"".join(items)), offsets)
+
+
+def fields_of(reads: RawRecords) -> RecordFields:
+    """Return the fixed fields of raw records."""
+    return record_fields(reads.data, reads.offsets)
 
 
 def rows_of(reads: RawRecords) -> Rows:

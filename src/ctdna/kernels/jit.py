@@ -107,8 +107,13 @@ def sources_digest(path: Path) -> str:
     return digest.hexdigest()[:20]
 
 
+@cache
+def _real_path(name: str) -> Path:
+    return Path(name).resolve()
+
+
 def _compile(function: F, **options: Any) -> F:
-    source = Path(function.__code__.co_filename).resolve()
+    source = _real_path(function.__code__.co_filename)
     settings: Any = config
     if settings.DISABLE_JIT or _PACKAGE not in source.parents:
         return cast(F, numba.njit(nogil=True, **options)(function))

@@ -6,6 +6,7 @@ are exact, whatever the order of the reads.
 """
 
 import math
+from collections.abc import Callable
 from decimal import ROUND_FLOOR, Decimal, localcontext
 from functools import cache
 from typing import NamedTuple
@@ -57,13 +58,23 @@ class ConsensusTables(NamedTuple):
     """exp(-k / 2**EXP_STEP_BITS)."""
 
 
+@cache
 def _probability(quality: int | Decimal) -> Decimal:
-    return Decimal(10) ** (-Decimal(quality) / 10)
+    with localcontext() as context:
+        context.prec = _DIGITS
+        return Decimal(10) ** (-Decimal(quality) / 10)
+
+
+@cache
+def _dominant_ratio() -> Decimal:
+    with localcontext() as context:
+        context.prec = _DIGITS
+        return _DOMINANCE.exp()
 
 
 def _two_trials(x: Decimal, y: Decimal) -> Decimal:
     """Return the probability of a visible error after two trials with error probabilities x and y."""
-    if abs(x.ln() - y.ln()) >= _DOMINANCE:
+    if max(x, y) >= min(x, y) * _dominant_ratio():
         return max(x, y)
     return x + y - x * y * 4 / 3
 
@@ -140,6 +151,12 @@ def _lead_tables(steps: dict[int, int], sure: int) -> tuple[NDArray[np.int64], N
     return np.array([*leads, 1 << 62]), np.array(list(steps.values()), dtype=np.uint8), index.astype(np.uint8)
 
 
+def _by_quality(figure: Callable[[int], int]) -> list[int]:
+    """Return the figure of each quality from 0 to 127; those above the highest count as it."""
+    figures = [figure(quality) for quality in range(MAX_PHRED + 1)]
+    return figures + figures[-1:] * (127 - MAX_PHRED)
+
+
 @cache
 def _exponentials() -> list[float]:
     """Return exp(-k / 2**EXP_STEP_BITS): powers of the first step, which lose three of the 50 digits at most."""
@@ -157,16 +174,15 @@ def consensus_tables(error_rate_pre_umi: int, error_rate_post_umi: int) -> Conse
     with localcontext() as context:
         context.prec = _DIGITS
         pre = _probability(error_rate_pre_umi)
-        qualities = [min(quality, MAX_PHRED) for quality in range(128)]
         floor = min(error_rate_pre_umi, error_rate_post_umi)
-        near, distant = pre * (-_DOMINANCE).exp(), pre * _DOMINANCE.exp()
+        near, distant = pre * (-_DOMINANCE).exp(), pre * _dominant_ratio()
         sure = _whole((3 * (1 - near) / near).ln()) + 1
         middle, far = _thresholds(pre)
         odds, ceiling = (_odds(near), _odds(distant)), max(_phred(pre), MIN_PHRED)
         leads, lead_quality, lead_index = _lead_tables(_lead_steps(odds, middle, far, ceiling), sure)
         return ConsensusTables(
-            support=np.array([_support(quality, error_rate_post_umi) for quality in qualities], dtype=np.int64),
-            single=np.array([max(adjusted_quality(quality, floor), 0) for quality in qualities], dtype=np.uint8),
+            support=np.array(_by_quality(lambda quality: _support(quality, error_rate_post_umi)), dtype=np.int64),
+            single=np.array(_by_quality(lambda quality: max(adjusted_quality(quality, floor), 0)), dtype=np.uint8),
             ceiling=np.array([ceiling], dtype=np.int64),
             sure=np.array([sure], dtype=np.int64),
             leads=leads,
