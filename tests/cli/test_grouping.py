@@ -156,9 +156,9 @@ def test_one_large_family_is_never_cut(tmp_path: Path) -> None:
 
 
 def test_a_place_with_too_many_templates_for_the_memory(tmp_path: Path) -> None:
-    some = records([read for i in range(700) for read in pair(f"r{i}", 100)])
+    some = records([read for i in range(1500) for read in pair(f"r{i}", 100)])
     with pytest.raises(InputError, match="templates at one place need more than 0 MiB; give more by --max-memory"):
-        external([some], params(), 40_000, tmp_path)
+        external([some], params(), 200_000, tmp_path)
 
 
 @pytest.mark.parametrize("memory", [1, 1 << 20])

@@ -60,7 +60,7 @@ def bounded(max_memory: int) -> None:
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("256M", 256 << 20), ("2G", 2 << 30), ("0.5g", 1 << 29), ("1GiB", 1 << 30), ("300000kb", 307200000)],
+    [("320M", 320 << 20), ("2G", 2 << 30), ("0.5g", 1 << 29), ("1GiB", 1 << 30), ("400000kb", 409600000)],
 )
 def test_memory_sizes(text: str, size: int) -> None:
     assert CliRunner().invoke(bounded, ["--max-memory", text]).output == f"{size}\n"
@@ -72,7 +72,7 @@ def test_memory_sizes(text: str, size: int) -> None:
     [
         ("much", "'much' is not a size such as 512M or 2G"),
         ("2000000000", "is not a size"),
-        ("255M", "255M is too little: at least 256M"),
+        ("319M", "319M is too little: at least 320M"),
     ],
 )
 def test_memory_sizes_that_are_none(text: str, message: str) -> None:
@@ -82,7 +82,7 @@ def test_memory_sizes_that_are_none(text: str, message: str) -> None:
 
 
 def test_working_memory_leaves_room_for_the_program() -> None:
-    for ceiling in (256 << 20, 512 << 20, 2 << 30):
+    for ceiling in (320 << 20, 512 << 20, 2 << 30):
         for threads in (1, 2, 8):
             held = options.working_memory(ceiling, threads) + 2 * options.batch_bytes(ceiling)
             assert held < ceiling

@@ -102,6 +102,7 @@ def _write_documents(folder: Path, kit: LoadedKit) -> None:
     sample = Sample(sample_id=SAMPLE, role="patient", index="A", index2="", lanes=(), specimen=_specimen())
     waiting = Sample(sample_id="P04", role="patient", index="C", index2="", lanes=(), specimen=Specimen())
     manifest = RunManifest(
+        align="once",
         run_id="260302_DEMO_0001_AHDEMO",
         instrument="DEMO1",
         flow_cell="HDEMO",

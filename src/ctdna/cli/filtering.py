@@ -13,7 +13,7 @@ from ctdna.cli import options
 from ctdna.cli.template_batches import TemplateBatches
 from ctdna.formats.bam import BamHeader, BamWriter
 from ctdna.formats.bgzf import LEVEL
-from ctdna.formats.external_sort import MOST_CHUNK_BYTES, MOST_SORT_BYTES, ExternalSort, add_records
+from ctdna.formats.external_sort import MOST_CHUNK_BYTES, ExternalSort, add_records
 from ctdna.formats.fasta import Reference
 from ctdna.formats.spill import DuplicateCheck
 from ctdna.kernels.record import FIXED_BYTES, read_bytes, same_name_as_previous
@@ -103,7 +103,7 @@ def arrivals(
         with DuplicateCheck(folder, memory) as names:
             yield as_they_come(batches, names)
     else:
-        with ExternalSort(folder, min(memory, MOST_SORT_BYTES), 1, 4, "records of one name") as sort:
+        with ExternalSort(folder, memory, 1, 4, "records of one name") as sort:
             yield by_name(batches, sort, max(min(memory // 8, MOST_CHUNK_BYTES), 1))
 
 
@@ -112,7 +112,7 @@ class ArrivalWriter:
 
     def __init__(self, path: Path, header: BamHeader, memory: int, threads: int, level: int = LEVEL) -> None:
         """Take the final path, the header, and the bytes that may be held."""
-        self._sort = ExternalSort(path.parent, min(memory, MOST_SORT_BYTES), 1, 3, "records of one number")
+        self._sort = ExternalSort(path.parent, memory, 1, 3, "records of one number")
         self._chunk_bytes = max(min(memory // 8, MOST_CHUNK_BYTES), 1)
         self._writer = BamWriter(path, header, threads, level)
         self._stack = ExitStack()

@@ -13,7 +13,7 @@ from ctdna.cli.stray_reads import StrayReads
 from ctdna.cli.template_batches import TemplateBatches, join_records
 from ctdna.formats.external_sort import (
     MOST_CHUNK_BYTES,
-    MOST_SORT_BYTES,
+    MOST_RUN_BYTES,
     ExternalSort,
     OutOfOrderError,
 )
@@ -76,11 +76,9 @@ class Grouping:
         self._reader = TemplateReader(params, groups)
         self._tally = Tally(params, targets)
         self._chunk_bytes = max(min(memory // 16, MOST_CHUNK_BYTES), 1)
-        self._sort = ExternalSort(
-            folder, min(memory // 4 * 3, MOST_SORT_BYTES), N_PLACE_KEYS, N_COLUMNS, "templates at one place"
-        )
+        self._sort = ExternalSort(folder, memory // 4 * 3, N_PLACE_KEYS, N_COLUMNS, "templates at one place")
         self._strays = StrayReads(folder, memory // 16)
-        self._names = DuplicateCheck(folder, min(memory // 8, MOST_SORT_BYTES // 8))
+        self._names = DuplicateCheck(folder, min(memory // 8, MOST_RUN_BYTES // 4))
         self._suspects = np.empty(0, dtype=np.int64)
         self._suspect_names: set[bytes] = set()
         self._templates = TemplateBatches()

@@ -64,8 +64,8 @@ def align() -> Callable[[F], F]:
 
 
 _UNITS = {"K": 10, "M": 20, "G": 30, "T": 40}
-LEAST_MEMORY = 256 << 20
-RESERVED_MEMORY = 208 << 20
+LEAST_MEMORY = 320 << 20
+RESERVED_MEMORY = 216 << 20
 """What the program itself takes: interpreter, libraries, compiled kernels, buffers of reading and writing."""
 
 
@@ -95,7 +95,7 @@ def max_memory() -> Callable[[F], F]:
         metavar="SIZE",
         default="2G",
         show_default=True,
-        help="Most memory of the whole process, as 512M or 2G, at least 256M. What does not fit goes to temporary "
+        help="Most memory of the whole process, as 512M or 2G, at least 320M. What does not fit goes to temporary "
         "files beside the output; the result is the same for any size.",
     )
 

@@ -29,8 +29,8 @@ class StrayReads:
         self._waiting: list[RawRecords] = []
         self._n_bytes = 0
         self._due = 0
-        self._extents: list[list[tuple[int, int]]] = [[] for _ in range(N_PARTS)]
-        self._is_spilled = False
+        self._spilled: list[NDArray[np.int64]] = []
+        """For each time that reads went to disk where each part starts in the file, and where the last one ends."""
 
     def __enter__(self) -> Self:
         self._file.__enter__()
@@ -71,11 +71,8 @@ class StrayReads:
         order = radix_order(part.reshape(1, -1))
         ordered = take_records(records.data, records.offsets, order)
         start = self._file.append(ordered.data)
-        bounds = ordered.offsets[np.searchsorted(part[order], np.arange(N_PARTS + 1))].tolist()
-        for k in range(N_PARTS):
-            if bounds[k + 1] > bounds[k]:
-                self._extents[k].append((start + bounds[k], bounds[k + 1] - bounds[k]))
-        self._waiting, self._n_bytes, self._due, self._is_spilled = [], 0, 0, True
+        self._spilled.append(start + ordered.offsets[np.searchsorted(part[order], np.arange(N_PARTS + 1))])
+        self._waiting, self._n_bytes, self._due = [], 0, 0
 
     def rest(self) -> Iterator[tuple[RawRecords, Found]]:
         """Yield all that waits: whole templates, and as strays the reads whose mate never came.
@@ -85,19 +82,18 @@ class StrayReads:
         """
         records = join_records(self._waiting)
         self._waiting = []
-        if self._is_spilled:
-            self._spill(records)
-            for extents in self._extents:
-                part = self._read(extents)
-                yield part, match_strays(part)
-        else:
+        if not self._spilled:
             yield records, match_strays(records)
+            return
+        self._spill(records)
+        for k in range(N_PARTS):
+            part = self._read([(int(bounds[k]), int(bounds[k + 1])) for bounds in self._spilled])
+            yield part, match_strays(part)
 
     def _read(self, extents: list[tuple[int, int]]) -> RawRecords:
-        data: NDArray[np.uint8] = np.empty(sum(size for _, size in extents), dtype=np.uint8)
+        data: NDArray[np.uint8] = np.empty(sum(end - start for start, end in extents), dtype=np.uint8)
         to = 0
-        for at, size in extents:
-            self._file.read_into(data[to : to + size], at)
-            to += size
-
+        for start, end in extents:
+            self._file.read_into(data[to : to + end - start], start)
+            to += end - start
         return RawRecords(data, scan_records(data)[0])

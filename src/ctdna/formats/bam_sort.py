@@ -17,7 +17,7 @@ from ctdna.formats.bam import BamHeader, BamWriter, iter_records
 from ctdna.formats.bgzf import LEVEL
 from ctdna.formats.external_sort import (
     MOST_CHUNK_BYTES,
-    MOST_SORT_BYTES,
+    MOST_RUN_BYTES,
     ExternalSort,
     add_records,
 )
@@ -96,9 +96,7 @@ class CoordinateSorter:
         """Take the final path, the header, the bytes that may be held; temporary files stand beside the path."""
         self._path, self._header = path, header.with_order("coordinate")
         self._chunk_bytes = max(min(memory // 8, MOST_CHUNK_BYTES), 1)
-        self._sort = ExternalSort(
-            path.parent, min(memory // 4 * 3, MOST_SORT_BYTES), 1, 3, "records that start at one place"
-        )
+        self._sort = ExternalSort(path.parent, memory // 4 * 3, 1, 3, "records that start at one place")
         self._writer = BamWriter(path, self._header, threads, level)
         self._stack = ExitStack()
 
@@ -170,7 +168,7 @@ def write_sorted(path: Path, header: BamHeader, records: RawRecords, threads: in
     Raises:
         InputError: a file cannot be written, or a contig is too long for the index.
     """
-    with CoordinateSorter(path, header, MOST_SORT_BYTES, threads, level) as sorter:
+    with CoordinateSorter(path, header, 2 * MOST_RUN_BYTES, threads, level) as sorter:
         sorter.write(records)
 
 
@@ -181,6 +179,6 @@ def sort_and_index(source: Path, target: Path, threads: int = 1, level: int = LE
         InputError: the source is missing or damaged, or the target cannot be written.
     """
     header, batches = iter_records(source, threads)
-    with CoordinateSorter(target, header, MOST_SORT_BYTES, threads, level) as sorter:
+    with CoordinateSorter(target, header, 2 * MOST_RUN_BYTES, threads, level) as sorter:
         for records in batches:
             sorter.write(records)

@@ -17,13 +17,13 @@ from ctdna.formats.spill import PIECE_BYTES, Bytes, InMemory, Rows, Source, Spil
 from ctdna.model.columns import RawRecords
 from ctdna.model.errors import InputError
 
-MOST_SORT_BYTES = 1 << 30
-"""More memory than this makes a sort no faster."""
+MOST_RUN_BYTES = 512 << 20
+"""Larger runs make a sort no faster."""
 MOST_CHUNK_BYTES = 2 << 20
 """A chunk that stays in the processor's cache."""
 _LEAST_BLOCK = 64
 _MOST_BLOCK = 1 << 16
-_BYTES_PER_NUMBER = 48
+_BYTES_PER_NUMBER = 36
 """Memory for each number of the items of one key: the rows themselves and what is worked out from them."""
 
 
@@ -87,7 +87,7 @@ class ExternalSort:
         """
         self._crowd = crowd
         self._n_keys, self._n_columns = n_keys, n_columns
-        self._capacity = max(memory // 2, 1)
+        self._capacity = max(min(memory // 3, MOST_RUN_BYTES), 1)
         self._rows_at_most = max(memory // (_BYTES_PER_NUMBER * n_columns), 2 * _LEAST_BLOCK)
         self.data: Bytes = np.empty(self._capacity, dtype=np.uint8)
         self._used = self._n_rows = 0

@@ -138,6 +138,7 @@ def test_an_empty_no_template_control_passes(kit: LoadedKit) -> None:
 
 def _run(kit: LoadedKit, *items: tuple[Sample, SampleEvidence]) -> tuple[RunManifest, dict[str, SampleQc]]:
     manifest = RunManifest(
+        align="once",
         run_id="r",
         instrument=None,
         flow_cell=None,
