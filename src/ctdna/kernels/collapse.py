@@ -133,7 +133,7 @@ def _end_slot(clusters: Clusters, key: Int) -> Int:
 
 
 @kernel
-def pack_read(bases: Bytes, start: Int, n: Int, codes: Bytes, words: Words) -> None:
+def _pack_read(bases: Bytes, start: Int, n: Int, codes: Bytes, words: Words) -> None:
     """Fill the words of n bases from `start` on; the first word of no bases is 0."""
     at, left, w = np.int64(start), np.int64(n), 0
     words[0] = 0
@@ -310,7 +310,7 @@ def collapse_pairs(
         for end in range(2):
             at = offsets[end][i]
             pair.lengths[end] = offsets[end][i + 1] - at
-            pack_read(bases[end], at, pair.lengths[end], codes, pair.words[end])
+            _pack_read(bases[end], at, pair.lengths[end], codes, pair.words[end])
             pair.keys[end] = _end_key(pair.words[end, 0], pair.umis[end], pair.n_umi[end])
         slot = _pair_slot(clusters, min(pair.keys[0], pair.keys[1]), max(pair.keys[0], pair.keys[1]))
         how = NEW if clusters.chain[slot] == 0 else EXACT
