@@ -15,6 +15,7 @@ import numpy as np
 
 from ctdna import __version__
 from ctdna.cli import aligner, options, realign
+from ctdna.cli.ahead import ahead
 from ctdna.cli.align import aligned_header
 from ctdna.cli.consensus import consensus_header, name_prefix
 from ctdna.cli.filtering import Arrived, Filtering
@@ -53,7 +54,7 @@ from ctdna.stages.inherit import REASONS, Cells, inherit
 from ctdna.stages.saturation import target_yields
 
 BATCH_PAIRS = 25_000
-CHUNK_BASES = 2_000_000
+CHUNK_BASES = 500_000
 """Bases of representatives that the aligner takes at once: with fewer, fewer pairs wait for theirs."""
 
 
@@ -100,7 +101,8 @@ class Reads:
 
     def __iter__(self) -> Iterator[FastqColumns]:
         """Yield the reads to align."""
-        for pair in iter_pairs(self._source.r1, self._source.r2, self._threads, BATCH_PAIRS):
+        read = iter_pairs(self._source.r1, self._source.r2, 1, BATCH_PAIRS)
+        for pair in ahead(iter(read), self._threads):
             with options.located(self._source.r1):
                 (one, two), some = extract.extract(pair, self._source.setup)
             self._tally = self._tally.plus(some)
@@ -224,13 +226,14 @@ class _Shares(NamedTuple):
     queue: int
     """Of each of three; two fill at a time."""
     group: int
+    """The grouping holds a third of it while pairs come, and all of it when there are no representatives any more."""
     sort: int
     """While consensus reads are sorted, there are neither representatives nor queues."""
 
 
 def _shares(memory: int) -> _Shares:
     left = memory - MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES
-    return _Shares(left // 8, left // 2, memory // 4)
+    return _Shares(left // 8, left, memory // 4)
 
 
 def _plan(settings: Settings) -> extract.Plan:
@@ -266,7 +269,7 @@ class _Job:
             last = new.with_program("ctdna-filter", "ctdna", __version__)
             sorter = CoordinateSorter(self._files.output, last, self._shares.sort, self._threads, self._run.level)
             stack.enter_context(sorter)
-            for records in self.call(grouping, header, reference):
+            for records in ahead(self.call(grouping, header, reference), self._threads):
                 arrived = Arrived(records, np.arange(len(records), dtype=np.int64))
                 sorter.write(filtering.kept(arrived, is_reversed=False).records)
             self.metrics.append(filtering.metrics())

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.insert import FORWARD, WORD_BASES
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import Bytes, Int, Offsets
 from ctdna.kernels.umi import HALF_BASES, mismatches
 
@@ -96,7 +96,7 @@ class Collapsed(NamedTuple):
     """`EXACT`, `TOLERANT`, `DIFFERENT` or `NEW`; the last two are representatives themselves."""
 
 
-@kernel
+@lean_kernel
 def _scatter(key: Int) -> Int:
     """Return a number below 2**62 that scatters keys evenly."""
     mixed = (key & 0xFFFFFFFF) * 0x45D9F3B ^ (key >> 32) * 0x119DE1F3
@@ -104,7 +104,7 @@ def _scatter(key: Int) -> Int:
     return (mixed & 0x7FFFFFFF) * 0x5851F42D & 0x3FFFFFFFFFFFFFFF ^ mixed >> 15
 
 
-@kernel
+@lean_kernel
 def _pair_slot(clusters: Clusters, low: Int, high: Int) -> Int:
     """Return the slot of a pair of keys, or the free one where it belongs."""
     mask = len(clusters.chain) - 1
@@ -118,7 +118,7 @@ def _pair_slot(clusters: Clusters, low: Int, high: Int) -> Int:
     return slot
 
 
-@kernel
+@lean_kernel
 def _end_slot(clusters: Clusters, key: Int) -> Int:
     """Return the slot of one end's key, or the free one where it belongs."""
     mask = len(clusters.end_chain) - 1
@@ -132,7 +132,7 @@ def _end_slot(clusters: Clusters, key: Int) -> Int:
     return slot
 
 
-@kernel
+@lean_kernel
 def _pack_read(bases: Bytes, start: Int, n: Int, codes: Bytes, words: Words) -> None:
     """Fill the words of n bases from `start` on; the first word of no bases is 0."""
     at, left, w = np.int64(start), np.int64(n), 0
@@ -146,7 +146,7 @@ def _pack_read(bases: Bytes, start: Int, n: Int, codes: Bytes, words: Words) -> 
         at, left, w = at + size, left - size, w + 1
 
 
-@kernel
+@lean_kernel
 def _read_umi(text: Bytes, start: Int, end: Int, codes: Bytes, pair: Pair) -> None:
     """Fill codes and lengths of a UMI's halves: split at its dash, or else in the middle."""
     dash = np.int64(start)
@@ -163,13 +163,13 @@ def _read_umi(text: Bytes, start: Int, end: Int, codes: Bytes, pair: Pair) -> No
         pair.umis[half], pair.n_umi[half] = code, min(stop - at, np.int64(MAX_UMI_BASES))
 
 
-@kernel
+@lean_kernel
 def _end_key(word: Int, umi: Int, n_umi: Int) -> Int:
     hashed = (umi % _PRIME * 48271 + n_umi * 7919) % _PRIME
     return (word & (1 << START_BITS) - 1) << 31 | hashed
 
 
-@kernel
+@lean_kernel
 def _differences(words: Words, at: Int, pair: Pair, end: Int) -> tuple[Int, Int]:
     """Return in how many bases a read differs from packed ones, and the marks of those near its ends."""
     n = pair.lengths[end]
@@ -191,7 +191,7 @@ def _differences(words: Words, at: Int, pair: Pair, end: Int) -> tuple[Int, Int]
     return total, head | tail << 2 * END_BASES | (np.int64(DIFFERS) if total > 0 else np.int64(0))
 
 
-@kernel
+@lean_kernel
 def _compare(clusters: Clusters, pair: Pair, r: Int, turn: Int, marks: Words) -> bool:
     """Return whether representative r may stand for a pair, read 1 against its read 1 (`turn` 0) or read 2 (1).
 
@@ -210,7 +210,7 @@ def _compare(clusters: Clusters, pair: Pair, r: Int, turn: Int, marks: Words) ->
     return True
 
 
-@kernel
+@lean_kernel
 def _by_both(clusters: Clusters, pair: Pair, slot: Int, marks: Words) -> Int:
     """Return 2 * representative + turn of the pair's keys, -1 where none of them is like it."""
     r = np.int64(clusters.chain[slot]) - 1
@@ -223,7 +223,7 @@ def _by_both(clusters: Clusters, pair: Pair, slot: Int, marks: Words) -> Int:
     return np.int64(-1)
 
 
-@kernel
+@lean_kernel
 def _by_one(clusters: Clusters, pair: Pair, end: Int, marks: Words) -> Int:
     """Return 2 * representative + turn by the key of one end and a near UMI at the other, -1 where there is none."""
     found = np.int64(clusters.end_chain[_end_slot(clusters, pair.keys[end])]) - 1
@@ -240,12 +240,12 @@ def _by_one(clusters: Clusters, pair: Pair, end: Int, marks: Words) -> Int:
     return np.int64(-1)
 
 
-@kernel
+@lean_kernel
 def _n_words(n_bases: Int) -> Int:
     return (np.int64(n_bases) + WORD_BASES - 1) // WORD_BASES
 
 
-@kernel
+@lean_kernel
 def _add(clusters: Clusters, pair: Pair, slot: Int) -> Int:
     """Make a pair a representative, remembered if there is room; return its number."""
     state, words = clusters.state, clusters.words
@@ -271,7 +271,7 @@ def _add(clusters: Clusters, pair: Pair, slot: Int) -> Int:
     return np.int64(r)
 
 
-@kernel
+@lean_kernel
 def _umi_end(text: Bytes, start: Int, end: Int) -> Int:
     """Return where the first tag of a comment ends."""
     k = np.int64(start)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import record_fields, tag_end, u16, u32, value_bytes
 from ctdna.kernels.tags import whole_number
 from ctdna.model.columns import RecordFields
@@ -57,7 +57,7 @@ def find_consensus_tags(data: Bytes, fields: RecordFields) -> NDArray[np.int64]:
     return out
 
 
-@kernel
+@lean_kernel
 def _number(data: Bytes, at: Int) -> float:
     """Return a tag's number, whatever its type."""
     kind = np.int64(data[at - 1])
@@ -71,14 +71,14 @@ def _number(data: Bytes, at: Int) -> float:
     return -size if bits >> 31 else size
 
 
-@kernel
+@lean_kernel
 def _entry(data: Bytes, at: Int, k: Int) -> Int:
     """Return entry k of an array tag of whole numbers."""
     kind = np.int64(data[at])
     return whole_number(data, kind, at + 5 + value_bytes(kind) * k)
 
 
-@kernel
+@lean_kernel
 def _has_length(data: Bytes, at: Int, n: Int) -> bool:
     """Return whether a per-base tag, array or text, has n entries."""
     if data[at - 1] == 66:
@@ -91,7 +91,7 @@ def _has_length(data: Bytes, at: Int, n: Int) -> bool:
     return bool(data[at + n] == 0)
 
 
-@kernel
+@lean_kernel
 def tags_flaw(data: Bytes, tags: NDArray[np.int64], n_bases: Int) -> Int:
     """Return 0, or the flaw of a record's consensus tags (one row of places)."""
     if tags[CD] < 0 or tags[CE] < 0:
@@ -104,13 +104,13 @@ def tags_flaw(data: Bytes, tags: NDArray[np.int64], n_bases: Int) -> Int:
     return np.int64(0)
 
 
-@kernel
+@lean_kernel
 def _swap(data: Bytes, a: Int, b: Int, size: Int) -> None:
     for k in range(size):
         data[a + k], data[b + k] = data[b + k], data[a + k]
 
 
-@kernel
+@lean_kernel
 def reverse_tags(data: Bytes, tags: NDArray[np.int64], n_bases: Int) -> None:
     """Turn round the per-base tags of a record in place; the strands' bases are complemented too."""
     for column in range(CD_BASES, 16):
@@ -127,7 +127,7 @@ def reverse_tags(data: Bytes, tags: NDArray[np.int64], n_bases: Int) -> None:
                 data[at + k] = _COMPLEMENT[data[at + k]]
 
 
-@kernel
+@lean_kernel
 def _fails_strands(data: Bytes, tags: NDArray[np.int64], limits: Limits) -> Int:
     """Return why a duplex read fails by its strands' depths or error rates, 0 where it does not."""
     a, b = _number(data, tags[AD]), _number(data, tags[BD])
@@ -139,7 +139,7 @@ def _fails_strands(data: Bytes, tags: NDArray[np.int64], limits: Limits) -> Int:
     return np.int64(PASS)
 
 
-@kernel
+@lean_kernel
 def _read_reason(data: Bytes, fields: RecordFields, i: Int, tags: NDArray[np.int64], limits: Limits) -> Int:
     """Return why a read fails as a whole before its bases are looked at, 0 where it does not."""
     if _number(data, tags[CD]) < limits.min_reads[0]:
@@ -155,7 +155,7 @@ def _read_reason(data: Bytes, fields: RecordFields, i: Int, tags: NDArray[np.int
     return _fails_strands(data, tags, limits) if tags[AD] >= 0 else np.int64(PASS)
 
 
-@kernel
+@lean_kernel
 def _is_weak_simplex(data: Bytes, tags: NDArray[np.int64], k: Int, limits: Limits) -> bool:
     """Return whether base k of a simplex read lies below the depth or above the error limit."""
     if tags[CD_BASES] < 0 or tags[CE_BASES] < 0:
@@ -164,7 +164,7 @@ def _is_weak_simplex(data: Bytes, tags: NDArray[np.int64], k: Int, limits: Limit
     return bool(depth < limits.min_reads[0] or (depth > 0 and errors / depth > limits.max_base_error_rate[0]))
 
 
-@kernel
+@lean_kernel
 def _is_weak_duplex(data: Bytes, tags: NDArray[np.int64], k: Int, limits: Limits) -> bool:
     """Return whether base k of a duplex read is weak by depth, error rate or disagreement of its strands.
 
@@ -190,13 +190,13 @@ def _is_weak_duplex(data: Bytes, tags: NDArray[np.int64], k: Int, limits: Limits
     return bool(limits.needs_agreement and has_bases and data[tags[AC] + k] != data[tags[BC] + k])
 
 
-@kernel
+@lean_kernel
 def _is_no_call(data: Bytes, bases_at: Int, k: Int) -> bool:
     pair = np.int64(data[bases_at + (k >> 1)])
     return bool((pair & 15 if k & 1 else pair >> 4) == 15)
 
 
-@kernel
+@lean_kernel
 def mask_bases(data: Bytes, fields: RecordFields, i: Int, tags: NDArray[np.int64], limits: Limits) -> tuple[Int, Int]:
     """Make the weak bases of a record N of quality 2 in place; return how many were masked and how many N there are."""
     masked, no_calls = np.int64(0), np.int64(0)
@@ -219,7 +219,7 @@ def mask_bases(data: Bytes, fields: RecordFields, i: Int, tags: NDArray[np.int64
     return masked, no_calls
 
 
-@kernel
+@lean_kernel
 def filter_record(
     data: Bytes, fields: RecordFields, i: Int, tags: NDArray[np.int64], limits: Limits
 ) -> tuple[Int, Int]:

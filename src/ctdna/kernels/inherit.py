@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.orient import NIBBLE_COMPLEMENT, Codes, is_in, turn_tag
 from ctdna.kernels.record import FIXED_BYTES, Bytes, Int, tag_end, u16, u32
 from ctdna.kernels.record_build import bin_of, nibble_table, put16, put32
@@ -45,7 +45,7 @@ class Places(NamedTuple):
     """`INHERITED`, or the reason against it, of the read itself."""
 
 
-@kernel
+@lean_kernel
 def _molecule_of(data: Bytes, last: Int) -> tuple[Int, Int]:
     """Return molecule and strand (1: /B, -1: no letter) of a text `12`, `12/A` or `12/B` that ends at `last`."""
     k = np.int64(last)
@@ -98,7 +98,7 @@ def note_cells(data: Bytes, fields: RecordFields, first: Int) -> Numbers:
     return cells
 
 
-@kernel
+@lean_kernel
 def _best_cell(cells: Numbers, one: Int, other: Int) -> tuple[Int, bool]:
     """Return the cell of the two (-1: none) with the best mapping quality, and whether all reads lie in one place."""
     best: Int = np.int64(-1)
@@ -115,7 +115,7 @@ def _best_cell(cells: Numbers, one: Int, other: Int) -> tuple[Int, bool]:
     return best, is_plain
 
 
-@kernel
+@lean_kernel
 def _place(cells: Numbers, one: Int, other: Int, n_bases: Int) -> tuple[Int, Int, Int, Int]:
     """Return contig, position, strand of a read over the cells `one` and `other` (-1: none), and why it has none."""
     best, is_plain = _best_cell(cells, one, other)
@@ -160,7 +160,7 @@ def inherited_places(data: Bytes, fields: RecordFields, cells: Numbers, first: I
     return out
 
 
-@kernel
+@lean_kernel
 def _base_towards(data: Bytes, at: Int, n: Int, k: Int, is_reverse: bool) -> Int:
     """Return the 4-bit base k of n packed ones in the direction of the reference."""
     j = n - 1 - k if is_reverse else k
@@ -169,7 +169,7 @@ def _base_towards(data: Bytes, at: Int, n: Int, k: Int, is_reverse: bool) -> Int
     return np.int64(NIBBLE_COMPLEMENT[nibble]) if is_reverse else nibble
 
 
-@kernel
+@lean_kernel
 def _has_trouble(data: Bytes, at: Int, n: Int, is_reverse: bool, reference: Bytes, place: Int) -> bool:
     """Return whether mismatches of a read (N aside) are many, or near an end."""
     n_different = 0
@@ -209,7 +209,7 @@ def settle_pairs(data: Bytes, fields: RecordFields, places: Places, reference: B
         places.why[i], places.why[i + 1] = why, why
 
 
-@kernel
+@lean_kernel
 def _put_bases(data: Bytes, at: Int, n: Int, is_reverse: bool, out: Bytes, to: Int) -> None:
     """Write n packed bases in the direction of the reference."""
     for k in range(0, n, 2):
@@ -217,7 +217,7 @@ def _put_bases(data: Bytes, at: Int, n: Int, is_reverse: bool, out: Bytes, to: I
         out[to + (k >> 1)] = np.int64(_base_towards(data, at, n, k, is_reverse)) << 4 | low
 
 
-@kernel
+@lean_kernel
 def _put_edits(out: Bytes, to: Int, bases_at: Int, n: Int, reference: Bytes, place: Int) -> Int:
     """Write NM, MD and AS of the n packed bases at `bases_at` of `out`, aligned as a whole; return where they end.
 
@@ -245,7 +245,7 @@ def _put_edits(out: Bytes, to: Int, bases_at: Int, n: Int, reference: Bytes, pla
     return put_int_tag(out, at + 1, np.int64(_AS), best)
 
 
-@kernel
+@lean_kernel
 def _put_carried(
     data: Bytes, start: Int, end: Int, is_reverse: bool, out: Bytes, to: Int, turned: tuple[Codes, Codes, Bytes]
 ) -> Int:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import Bytes, Int, Offsets
 
 Lengths = NDArray[np.int32]
@@ -16,7 +16,7 @@ FORWARD, TURNED = np.full(256, 4, dtype=np.uint8), np.full(256, 4, dtype=np.uint
 FORWARD[list(b"ACGT")], TURNED[list(b"ACGT")] = [0, 1, 2, 3], [3, 2, 1, 0]
 
 
-@kernel
+@lean_kernel
 def _n_pairs(x: Int) -> Int:
     """Return the number of set bits of a word in which only every second bit may be set."""
     x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333)
@@ -27,7 +27,7 @@ def _n_pairs(x: Int) -> Int:
     return x & 0x7F
 
 
-@kernel
+@lean_kernel
 def _pack(read: Bytes, step: Int, table: Bytes, words: Words) -> None:
     """Fill words of 31 bases for each base of a read: its code and those after it, and which of them are known.
 
@@ -46,7 +46,7 @@ def _pack(read: Bytes, step: Int, table: Bytes, words: Words) -> None:
         words[0, i], words[1, i] = codes, known
 
 
-@kernel
+@lean_kernel
 def _overlap_score(first: Words, second: Words, n: NDArray[np.int64], shift: Int, limits: NDArray[np.float64]) -> Int:
     """Return bases compared - 4 * mismatches of two reads laid over each other, -1 where they do not agree.
 
@@ -73,7 +73,7 @@ def _overlap_score(first: Words, second: Words, n: NDArray[np.int64], shift: Int
     return n_compared - 4 * n_different
 
 
-@kernel
+@lean_kernel
 def _longest(offsets: Offsets) -> Int:
     longest = np.int64(0)
     for i in range(len(offsets) - 1):
@@ -117,7 +117,7 @@ def inserts_by_overlap(
     return out
 
 
-@kernel
+@lean_kernel
 def _adapter_at(read: Bytes, start: Int, adapter: Bytes, limits: NDArray[np.float64]) -> Int:
     """Return where the adapter begins in a read, at `start` or later; -1 where it does not."""
     fewest, rate = np.int64(limits[0]), limits[1]

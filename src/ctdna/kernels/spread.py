@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.collapse import END_BASES, END_MASK
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.orient import NIBBLE_COMPLEMENT
 from ctdna.kernels.record import FIXED_BYTES, Bytes, Int, Offsets, tag_end, u16, u32
 from ctdna.kernels.record_build import nibble_table, put16, put32
@@ -23,7 +23,7 @@ TURNED = NIBBLE_COMPLEMENT[FORWARD]
 """That of its complement."""
 
 
-@kernel
+@lean_kernel
 def _copy(out: Bytes, to: Int, source: Bytes, start: Int, n: Int) -> Int:
     for k in range(n):
         out[to + k] = source[start + k]
@@ -40,7 +40,7 @@ class Heads(NamedTuple):
     """Mismatches with the reference near the read's ends, as `kernels.collapse` marks them, and `ROUGH`."""
 
 
-@kernel
+@lean_kernel
 def _end_marks(data: Bytes, fields: RecordFields, i: Int) -> Int:
     """Return the marks of an aligned read, in sequencing direction; `ROUGH` unless it is aligned as a whole with MD."""
     n = np.int64(fields.n_bases[i])
@@ -127,7 +127,7 @@ def are_doubtful(
     return out
 
 
-@kernel
+@lean_kernel
 def _put_bases(out: Bytes, to: Int, bases: Bytes, start: Int, n: Int, nibble_of: Bytes) -> Int:
     """Write n packed bases; return where they end."""
     for k in range(0, n - 1, 2):
@@ -138,7 +138,7 @@ def _put_bases(out: Bytes, to: Int, bases: Bytes, start: Int, n: Int, nibble_of:
     return to + (n + 1) // 2
 
 
-@kernel
+@lean_kernel
 def _put_bases_turned(out: Bytes, to: Int, bases: Bytes, start: Int, n: Int, nibble_of: Bytes) -> Int:
     """Write n packed bases from the last to the first; return where they end."""
     last = start + n - 1
@@ -150,7 +150,7 @@ def _put_bases_turned(out: Bytes, to: Int, bases: Bytes, start: Int, n: Int, nib
     return to + (n + 1) // 2
 
 
-@kernel
+@lean_kernel
 def _put_read(
     out: Bytes, to: Int, reads: tuple[Bytes, Bytes, Offsets], i: Int, is_reverse: Int, tables: tuple[Bytes, Bytes]
 ) -> Int:
