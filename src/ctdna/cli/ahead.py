@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -43,19 +43,28 @@ class _Ahead(Generic[T]):
         return False
 
     def __iter__(self) -> Iterator[T]:
-        try:
-            while not isinstance(item := self._made.get(), _End):
-                yield item
-            if item.error is not None:
-                raise item.error
-        finally:
-            self._is_stopped.set()
-            self._thread.join()
+        while not isinstance(item := self._made.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+
+    def stop(self) -> None:
+        """End the thread, after the item it is at."""
+        self._is_stopped.set()
+        self._thread.join()
 
 
-def ahead(items: Iterator[T], threads: int, depth: int = 2) -> Iterator[T]:
-    """Yield items that a thread of its own makes, up to `depth` ahead; with one thread, as they are.
+@contextmanager
+def ahead(items: Iterator[T], threads: int, depth: int = 2) -> Iterator[Iterator[T]]:
+    """Yield the items, made by a thread of their own up to `depth` ahead; with one thread, as they are.
 
-    An error of the items is raised where they are taken. Whoever stops taking them must close the iterator.
+    An error of the items is raised where they are taken. The thread has ended when the block ends.
     """
-    return items if threads < 2 else iter(_Ahead(items, depth))
+    if threads < 2:
+        yield items
+        return
+    made = _Ahead(items, depth)
+    try:
+        yield iter(made)
+    finally:
+        made.stop()

@@ -101,15 +101,15 @@ class Reads:
 
     def __iter__(self) -> Iterator[FastqColumns]:
         """Yield the reads to align."""
-        read = iter_pairs(self._source.r1, self._source.r2, 1, BATCH_PAIRS)
-        for pair in ahead(iter(read), self._threads):
-            with options.located(self._source.r1):
-                (one, two), some = extract.extract(pair, self._source.setup)
-            self._tally = self._tally.plus(some)
-            pairs, new = self._collapser.collapse(one, two)
-            self._waiting.put(pairs)
-            if new.n_pairs:
-                yield reads_of(new)
+        with ahead(iter_pairs(self._source.r1, self._source.r2, 1, BATCH_PAIRS), self._threads) as read:
+            for pair in read:
+                with options.located(self._source.r1):
+                    (one, two), some = extract.extract(pair, self._source.setup)
+                self._tally = self._tally.plus(some)
+                pairs, new = self._collapser.collapse(one, two)
+                self._waiting.put(pairs)
+                if new.n_pairs:
+                    yield reads_of(new)
 
     def metrics(self, sample: str) -> tuple[StageMetrics, StageMetrics]:
         """Return the counts of extract and of collapse."""
@@ -269,7 +269,7 @@ class _Job:
             last = new.with_program("ctdna-filter", "ctdna", __version__)
             sorter = CoordinateSorter(self._files.output, last, self._shares.sort, self._threads, self._run.level)
             stack.enter_context(sorter)
-            for records in ahead(self.call(grouping, header, reference), self._threads):
+            for records in stack.enter_context(ahead(self.call(grouping, header, reference), self._threads)):
                 arrived = Arrived(records, np.arange(len(records), dtype=np.int64))
                 sorter.write(filtering.kept(arrived, is_reversed=False).records)
             self.metrics.append(filtering.metrics())
