@@ -189,7 +189,9 @@ FASTQ_HARMS = (
 
 
 @pytest.mark.parametrize("harm", FASTQ_HARMS)
-@pytest.mark.parametrize("stage, option", [("extract", "r1"), ("extract", "r2"), ("align", "r2")])
+@pytest.mark.parametrize(
+    "stage, option", [("extract", "r1"), ("extract", "r2"), ("align", "r2"), ("consensus-from-fastq", "r2")]
+)
 def test_fastq_that_breaks_late(
     large: World, tmp_path: Path, out: Path, stage: str, option: str, harm: Callable[[bytes], bytes]
 ) -> None:

@@ -287,7 +287,7 @@ def test_capture_reads_through_the_whole_job(real_data: Path, tmp_path: Path) ->
     assert counts["extract"]["n_in"] == counts["extract"]["n_out"] == 10000
     assert counts["extract"]["counts"]["reads_trimmed"] == 1100
     assert 0.02 < counts["align"]["values"]["mapped_fraction"] < 0.03
-    assert counts["group"]["values"]["reads_per_molecule"] == 2.0
+    assert counts["group"]["values"]["reads_per_molecule"] == 1.0
     qc = json.loads((output / "qc" / "LargeMid_56.json").read_text())
     status = {figure["metric"]: figure["status"] for figure in qc["figures"]}
     assert status["q30_fraction"] == status["insert_size_median"] == "pass"

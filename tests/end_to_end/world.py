@@ -92,8 +92,10 @@ class World(NamedTuple):
 
     def _inputs(self, stage: str) -> dict[str, object]:
         reference = {"reference": self / "reference.fa"}
+        reads = {"r1": self / "r1.fastq.gz", "r2": self / "r2.fastq.gz", "read_structures": STRUCTURES[1:]}
         return {
-            "extract": {"r1": self / "r1.fastq.gz", "r2": self / "r2.fastq.gz", "read_structures": STRUCTURES[1:]},
+            "extract": reads,
+            "consensus-from-fastq": {**reads, **reference, "strategy": "paired"},
             "align": {"r1": self / "extract_r1.fastq.gz", "r2": self / "extract_r2.fastq.gz", **reference},
             "group": {"input": self / "align.bam", "strategy": "paired"},
             "consensus": {"input": self / "group.bam"},
