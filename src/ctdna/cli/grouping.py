@@ -78,7 +78,7 @@ class Grouping:
         self._chunk_bytes = max(min(memory // 16, MOST_CHUNK_BYTES), 1)
         self._sort = ExternalSort(folder, memory // 4 * 3, N_PLACE_KEYS, N_COLUMNS, "templates at one place")
         self._strays = StrayReads(folder, memory // 16)
-        self._names = DuplicateCheck(folder, min(memory // 8, MOST_RUN_BYTES // 4))
+        self._names = DuplicateCheck(folder, min(memory // 32, MOST_RUN_BYTES // 4))
         self._suspects = np.empty(0, dtype=np.int64)
         self._suspect_names: set[bytes] = set()
         self._templates = TemplateBatches()
@@ -93,6 +93,10 @@ class Grouping:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def hold(self, n_bytes: int) -> None:
+        """Keep no more than so many bytes of records from now on, or from the next time on that they go to disk."""
+        self._sort.hold(n_bytes)
 
     def add(self, records: RawRecords) -> None:
         """Take records, sound ones; those of one template may come in several batches.

@@ -111,6 +111,11 @@ class Reads:
                 if new.n_pairs:
                     yield reads_of(new)
 
+    @property
+    def n_representatives(self) -> int:
+        """Return the representatives that are remembered."""
+        return min(self._collapser.n_representatives, MAX_REPRESENTATIVES)
+
     def metrics(self, sample: str) -> tuple[StageMetrics, StageMetrics]:
         """Return the counts of extract and of collapse."""
         return extract.metrics(self._tally, self._source.setup, sample), self._collapser.metrics(sample)
@@ -204,6 +209,9 @@ class Files(NamedTuple):
     output: Path
 
 
+_SPARE_REPRESENTATIVES = 250_000
+"""So many do not make the grouping hold less."""
+_LEAST_FOR_PAIRS = 64 << 20
 LEAST_MEMORY = 1 << 30
 """Bytes that the process needs: half of them for the representatives, if there are as many as it remembers."""
 
@@ -226,14 +234,20 @@ class _Shares(NamedTuple):
     queue: int
     """Of each of three; two fill at a time."""
     group: int
-    """The grouping holds a third of it while pairs come, and all of it when there are no representatives any more."""
+    """The grouping holds at most a third of it while pairs come, and less the more representatives there are."""
     sort: int
     """While consensus reads are sorted, there are neither representatives nor queues."""
 
 
 def _shares(memory: int) -> _Shares:
     left = memory - MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES
-    return _Shares(left // 8, left, memory // 4)
+    return _Shares(left // 8, left * 6 // 5, memory // 4)
+
+
+def _left_for_pairs(group: int, n_representatives: int) -> int:
+    """Return the bytes that the grouping may hold beside so many representatives: together always as many."""
+    together = group // 3 + _SPARE_REPRESENTATIVES * REPRESENTATIVE_BYTES
+    return max(together - n_representatives * REPRESENTATIVE_BYTES, _LEAST_FOR_PAIRS)
 
 
 def _plan(settings: Settings) -> extract.Plan:
@@ -283,9 +297,9 @@ class _Job:
             reads = Reads(source, queues[0], self._threads)
             first = Spreading(queues[0], queues[1], MAX_REPRESENTATIVES)
             second = Spreading(queues[2], queues[1], 0)
-            header = self._spread(iter(reads), first, grouping)
+            header = self._spread(iter(reads), first, grouping, reads)
             if first.n_doubtful:
-                self._spread(doubtful_reads(queues[1], queues[2]), second, grouping)
+                self._spread(doubtful_reads(queues[1], queues[2]), second, grouping, reads)
         extracted, collapsed = reads.metrics(self._sample)
         n_reads, n_aligned = 2 * extracted.n_out, collapsed.counts["representatives"] + first.n_doubtful
         more = {"comments_dropped": 0, "aligned_pairs": n_aligned, "doubtful_pairs": first.n_doubtful}
@@ -293,12 +307,15 @@ class _Job:
         self.metrics += [extracted, collapsed, aligned_metrics("align", self._sample, counts, n_reads, more)]
         return aligned_header(header, self._bwa, self._sample)
 
-    def _spread(self, reads: Iterator[FastqColumns], spreading: Spreading, grouping: Grouping) -> BamHeader:
+    def _spread(
+        self, aligned: Iterator[FastqColumns], spreading: Spreading, grouping: Grouping, reads: Reads
+    ) -> BamHeader:
         """Align reads, and give the pairs that they stand for to the grouping; return the aligner's header."""
         words = ("-p", *self._settings.align.options)
-        with align_stream(self._bwa, words, reads, self._threads, CHUNK_BASES) as (header, batches):
+        with align_stream(self._bwa, words, aligned, self._threads, CHUNK_BASES) as (header, batches):
             aligner.check_contigs(self._bwa.reference, header, self._kit)
             for records in spreading.records(batches):
+                grouping.hold(_left_for_pairs(self._shares.group, reads.n_representatives))
                 grouping.add(records)
         return header
 

@@ -88,6 +88,7 @@ class ExternalSort:
         self._crowd = crowd
         self._n_keys, self._n_columns = n_keys, n_columns
         self._capacity = max(min(memory // 3, MOST_RUN_BYTES), 1)
+        self._next_capacity = self._capacity
         self._rows_at_most = max(memory // (_BYTES_PER_NUMBER * n_columns), 2 * _LEAST_BLOCK)
         self.data: Bytes = np.empty(self._capacity, dtype=np.uint8)
         self._used = self._n_rows = 0
@@ -128,6 +129,10 @@ class ExternalSort:
             self.data = np.empty(n_bytes, dtype=np.uint8)
         return self._used
 
+    def hold(self, n_bytes: int) -> None:
+        """Keep no more than so many bytes of items from the next time on that they go to disk."""
+        self._next_capacity = max(min(n_bytes, self._next_capacity), 1)
+
     def add(self, rows: Rows, used: int) -> None:
         """Take items (numbers, items) whose bytes were written to `data`, which is full up to `used` now."""
         self._rows.append(rows)
@@ -162,6 +167,9 @@ class ExternalSort:
             row_at = placed if row_at < 0 else row_at
         self._runs.append(_Run(self._rows_file, row_at, rows.shape[1], self._n_columns))
         self._used = self._n_rows = 0
+        if self._next_capacity < self._capacity:
+            self._capacity = self._next_capacity
+            self.data = np.empty(self._capacity, dtype=np.uint8)
 
     def chunks(self, chunk_bytes: int) -> Iterator[tuple[Rows, Source]]:
         """Yield the items in the order of their keys, all of one key together, in chunks of about `chunk_bytes`.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import Bytes, Int, Offsets
 from ctdna.model.columns import FastqColumns
 
@@ -185,7 +185,7 @@ def comments(
     return out, out_offsets
 
 
-@kernel
+@lean_kernel
 def _name_end(names: Bytes, start: Int, end: Int) -> Int:
     """Return where a read's name ends without `/1` or `/2`."""
     is_marked = end - start > 2 and names[end - 2] == 47 and (names[end - 1] == 49 or names[end - 1] == 50)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import Bytes, Int, Offsets
 from ctdna.model.columns import FastqColumns
 
@@ -29,7 +29,7 @@ def count_lines(text: Bytes) -> Int:
     return n
 
 
-@kernel
+@lean_kernel
 def _line_end(text: Bytes, at: Int) -> Int:
     k = at
     while text[k] != 10:
@@ -37,7 +37,7 @@ def _line_end(text: Bytes, at: Int) -> Int:
     return k
 
 
-@kernel
+@lean_kernel
 def _trimmed(text: Bytes, at: Int, end: Int) -> Int:
     return end - 1 if end > at and text[end - 1] == 13 else end
 
@@ -65,7 +65,7 @@ def _lines(text: Bytes, n: Int) -> tuple[NDArray[np.int64], Int]:
     return out, np.int64(0)
 
 
-@kernel
+@lean_kernel
 def _name_end(text: Bytes, at: Int, end: Int) -> Int:
     k = at
     while k < end and text[k] != 32 and text[k] != 9:
@@ -97,7 +97,7 @@ def _base_table() -> NDArray[np.uint8]:
 _BASE_OF = _base_table()
 
 
-@kernel
+@lean_kernel
 def _fill_read(text: Bytes, line: NDArray[np.int64], bases: Bytes, quals: Bytes, to: Int) -> Int:
     n_bad_bases = np.int64(0)
     n_bad_quals = np.int64(0)
@@ -179,7 +179,7 @@ def _append(out: Bytes, at: Int, item: Bytes) -> Int:
     return at + len(item)
 
 
-@kernel
+@lean_kernel
 def _bare_end(names: Bytes, start: Int, end: Int, mate: Int) -> Int:
     return end - 2 if end - start > 2 and names[end - 2] == 47 and names[end - 1] == mate else end
 

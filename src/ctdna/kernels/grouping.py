@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import Bytes, Int, Offsets, tag_end, u16
 from ctdna.model.columns import RawRecords
 
@@ -40,7 +40,7 @@ class Ends(NamedTuple):
     """Whether read 1 has the earlier end; of two ends at one place the forward one is earlier."""
 
 
-@kernel
+@lean_kernel
 def same_name(data: Bytes, at: Int, n: Int, other_at: Int, n_other: Int) -> bool:
     """Return whether two names are equal."""
     if n != n_other:
@@ -51,7 +51,7 @@ def same_name(data: Bytes, at: Int, n: Int, other_at: Int, n_other: Int) -> bool
     return k == n
 
 
-@kernel
+@lean_kernel
 def name_hash(data: Bytes, at: Int, n: Int) -> Int:
     """Return FNV-1a over the name, in 32 bits."""
     value = np.int64(2166136261)
@@ -108,7 +108,7 @@ def pair_templates(group: Indices, n_groups: Int, records: Indices, flag: Flags)
     return reads[0].copy(), reads[1].copy(), -1, 0
 
 
-@kernel
+@lean_kernel
 def _is_before(a: NDArray[np.int64], b: NDArray[np.int64]) -> bool:
     """Return whether an end (contig, position, reverse) is the earlier; of equal ones a forward end is."""
     if a[0] != b[0]:
@@ -144,7 +144,7 @@ def template_ends(r1: Indices, r2: Indices, ref_id: NDArray[np.int32], five0: ND
     return out
 
 
-@kernel
+@lean_kernel
 def _alignment_status(
     r1: Int, r2: Int, ref_id: NDArray[np.int32], mapq: NDArray[np.uint8], flag: Flags, limits: Indices
 ) -> Int:
@@ -251,7 +251,7 @@ def runs(values: NDArray[np.int64]) -> Offsets:
     return starts[: n_runs + 1].copy()
 
 
-@kernel
+@lean_kernel
 def _is_name_after(data: Bytes, at: Int, n: Int, other_at: Int, n_other: Int) -> bool:
     """Return whether the first name sorts after the second, byte by byte, the shorter of equal ones first."""
     for k in range(min(np.int64(n), np.int64(n_other))):
@@ -290,7 +290,7 @@ def sort_by_name(
             width *= 2
 
 
-@kernel
+@lean_kernel
 def n_digits(value: Int) -> Int:
     """Return the decimal digits of a number that is not negative."""
     n = 1
@@ -316,7 +316,7 @@ def copy_without_mi(data: Bytes, at: Int, tags_at: Int, end: Int, out: Bytes, to
     return to
 
 
-@kernel
+@lean_kernel
 def put_mi(out: Bytes, to: Int, molecule: Int, strand: Int) -> Int:
     """Write the MI tag of a molecule: its number, then /A (`strand` 1), /B (2) or nothing (0); return where it ends."""
     out[to], out[to + 1], out[to + 2] = MI_TAG & 255, MI_TAG >> 8, 90

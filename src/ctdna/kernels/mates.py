@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import Bytes, Int, Offsets, u32
 from ctdna.model.columns import RecordFields
 
@@ -44,7 +44,7 @@ def primary_mates(bounds: Offsets, flag: Flags) -> Offsets:
     return mate
 
 
-@kernel
+@lean_kernel
 def _n_digits(value: Int) -> Int:
     n, rest = np.int64(1), value
     while rest >= 10:
@@ -105,7 +105,7 @@ def match_templates(
     return out, end, -1
 
 
-@kernel
+@lean_kernel
 def _is_name(data: Bytes, fields: RecordFields, i: Int, source_data: Bytes, source: RecordFields, k: Int) -> bool:
     n = np.int64(fields.n_name[i])
     is_equal = n == source.n_name[k]

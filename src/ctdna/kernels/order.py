@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import Bytes, Int, Offsets
 
 RADIX_BITS = 11
@@ -13,7 +13,7 @@ N_DIGITS = 6
 SIGN_DIGIT = RADIX >> 1
 
 
-@kernel
+@lean_kernel
 def _is_before(data: Bytes, name_at: Offsets, n_name: NDArray[np.int32], rank: Offsets, a: Int, b: Int) -> bool:
     """Return whether record a stands before b: by name, then rank; equal ones keep their order."""
     n_a, n_b = np.int64(n_name[a]), np.int64(n_name[b])

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import Bytes, Int, Offsets, tag_end, u16, u32, value_bytes
 
 Codes = NDArray[np.uint16]
@@ -22,7 +22,7 @@ NIBBLE_COMPLEMENT = np.array([0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 
 """BAM's 4-bit base of the complement of each 4-bit base."""
 
 
-@kernel
+@lean_kernel
 def is_in(codes: Codes, tag: Int) -> bool:
     """Return whether a tag is among these."""
     found = False
@@ -32,7 +32,7 @@ def is_in(codes: Codes, tag: Int) -> bool:
     return found
 
 
-@kernel
+@lean_kernel
 def _turn(out: Bytes, start: Int, n: Int, size: Int) -> None:
     """Reverse n items of `size` bytes that stand from `start` on."""
     for k in range(n // 2):
@@ -41,7 +41,7 @@ def _turn(out: Bytes, start: Int, n: Int, size: Int) -> None:
             out[left], out[right] = out[right], out[left]
 
 
-@kernel
+@lean_kernel
 def turn_tag(out: Bytes, at: Int, end: Int, is_complement: bool, complement: Bytes) -> None:
     """Reverse the entries of an array tag or the letters of a text tag in place; complement the letters on demand."""
     if out[at + 2] == 66:

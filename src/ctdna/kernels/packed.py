@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels.grouping import Indices, copy_without_mi, n_digits, put_mi
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import FIXED_BYTES, Bytes, Int, Offsets
 from ctdna.kernels.templates import Reads, pair_neighbours, scan_reads
 from ctdna.model.columns import RawRecords
@@ -18,7 +18,7 @@ def copy_bytes(data: Bytes, at: Int, out: Bytes, to: Int, n: Int) -> None:
         target[k] = source[k]
 
 
-@kernel
+@lean_kernel
 def _put_size(out: Bytes, at: Int, end: Int) -> None:
     for k in range(4):
         out[at + k] = end - at - 4 >> 8 * k & 255

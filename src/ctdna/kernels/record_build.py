@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import FIXED_BYTES, Bytes, Int, Offsets, i32, tag_end, u16, u32
 from ctdna.model.columns import RawRecords
 
@@ -90,7 +90,7 @@ def nibble_table() -> NDArray[np.uint8]:
 _NIBBLE_OF = nibble_table()
 
 
-@kernel
+@lean_kernel
 def put32(data: Bytes, at: Int, value: Int) -> None:
     """Store a 4-byte number, signed or unsigned, at `at`."""
     data[at] = value & 255
@@ -99,14 +99,14 @@ def put32(data: Bytes, at: Int, value: Int) -> None:
     data[at + 3] = (value >> 24) & 255
 
 
-@kernel
+@lean_kernel
 def put16(data: Bytes, at: Int, value: Int) -> None:
     """Store a 2-byte number, signed or unsigned, at `at`."""
     data[at] = value & 255
     data[at + 1] = (value >> 8) & 255
 
 
-@kernel
+@lean_kernel
 def bin_of(start0: Int, end0: Int) -> Int:
     """Return the index bin of an interval (half-open), as the SAM specification computes it; -1, 0 gives 4680."""
     last = end0 - 1
@@ -117,7 +117,7 @@ def bin_of(start0: Int, end0: Int) -> Int:
     return np.int64(0)
 
 
-@kernel
+@lean_kernel
 def _record_bin(data: Bytes, at: Int) -> Int:
     start0 = i32(data, at + 8)
     span = np.int64(0)
@@ -130,7 +130,7 @@ def _record_bin(data: Bytes, at: Int) -> Int:
     return bin_of(start0, start0 + max(span, np.int64(1)))
 
 
-@kernel
+@lean_kernel
 def _put_fixed(data: Bytes, at: Int, size: Int, columns: NewRecords, i: Int) -> None:
     put32(data, at, size - 4)
     put32(data, at + 4, np.int64(columns.ref_id[i]))
@@ -219,7 +219,7 @@ def set_bins(data: Bytes, offsets: Offsets) -> None:
         put16(data, offsets[i] + 14, _record_bin(data, offsets[i]))
 
 
-@kernel
+@lean_kernel
 def _is_listed(wanted: NDArray[np.uint16], tag: Int) -> bool:
     found = False
     for k in range(len(wanted)):

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import record_fields, tag_end, u16, u32
 from ctdna.model.columns import RawRecords, RecordFields
 
@@ -13,7 +13,7 @@ _NM, _MD, _UQ = 0x4D4E, 0x444D, 0x5155
 _LETTERS = np.frombuffer(b"=ACMGRSVTWYHKDBN", dtype=np.uint8).copy()
 
 
-@kernel
+@lean_kernel
 def put_number(out: Bytes, at: Int, value: Int) -> Int:
     """Write a whole number in decimal digits; return where it ends."""
     scale = np.int64(1)
@@ -66,7 +66,7 @@ def compare(
     return edits, quality, put_number(text, at, run)
 
 
-@kernel
+@lean_kernel
 def put_int_tag(out: Bytes, at: Int, name: Int, value: Int) -> Int:
     """Write a tag of type `i`; return where it ends."""
     out[at], out[at + 1], out[at + 2] = name & 255, name >> 8, 105

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import Bytes, Int, Offsets
 from ctdna.kernels.record_build import bin_of, nibble_table, put16, put32
 from ctdna.model.columns import RawRecords
@@ -12,7 +12,7 @@ _TAB, _COLON, _COMMA, _STAR = 9, 58, 44, 42
 NIBBLE_OF = nibble_table()
 
 
-@kernel
+@lean_kernel
 def _field_end(text: Bytes, at: Int, end: Int) -> Int:
     k = at
     while k < end and text[k] != _TAB:
@@ -20,7 +20,7 @@ def _field_end(text: Bytes, at: Int, end: Int) -> Int:
     return k
 
 
-@kernel
+@lean_kernel
 def _whole(text: Bytes, at: Int, end: Int) -> tuple[Int, bool]:
     """Return a decimal whole number and whether the bytes are one that fits 32 bits, signed or unsigned."""
     k, value = at, np.int64(0)
@@ -36,7 +36,7 @@ def _whole(text: Bytes, at: Int, end: Int) -> tuple[Int, bool]:
     return (-value if is_negative else value), bool(is_number and value < np.int64(1) << 32)
 
 
-@kernel
+@lean_kernel
 def _real(text: Bytes, at: Int, end: Int) -> tuple[float, bool]:
     """Return a decimal number such as -12.5e-3, and whether the bytes are one."""
     stop = at
@@ -73,7 +73,7 @@ def _put_float(out: Bytes, to: Int, value: float) -> None:
     put32(out, to, np.int64(cell.view(np.int32)[0]))
 
 
-@kernel
+@lean_kernel
 def _put_array(text: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> Int:
     """Write a `B` tag's value (from its subtype on) at `to`; return where it ends, -1 where malformed."""
     kind = np.int64(text[at]) if at < end else np.int64(0)
@@ -130,7 +130,7 @@ def _put_tag(text: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> Int:
     return np.int64(-1)
 
 
-@kernel
+@lean_kernel
 def _contig(text: Bytes, at: Int, end: Int, names: Bytes, name_offsets: Offsets, guess: Int) -> Int:
     """Return the index of a contig's name, -1 for `*`, -2 for an unknown one; `guess` is tried first."""
     if end - at == 1 and text[at] == _STAR:
@@ -148,7 +148,7 @@ def _contig(text: Bytes, at: Int, end: Int, names: Bytes, name_offsets: Offsets,
     return np.int64(-2)
 
 
-@kernel
+@lean_kernel
 def _put_cigar(text: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> tuple[Int, Int]:
     """Write CIGAR operations at `to`; return their number (-1 where malformed) and the reference bases they span."""
     n, span, size, k = np.int64(0), np.int64(0), np.int64(-1), at
@@ -173,7 +173,7 @@ def _put_cigar(text: Bytes, at: Int, end: Int, out: Bytes, to: Int) -> tuple[Int
     return (n if size < 0 and n > 0 else np.int64(-1)), span
 
 
-@kernel
+@lean_kernel
 def _put_bases(text: Bytes, fields: NDArray[np.int64], out: Bytes, to: Int, nibble_of: Bytes) -> Int:
     """Write packed bases and qualities at `to`; return the number of bases, -1 where the two differ in length."""
     at, n = fields[9, 0], fields[9, 1] - fields[9, 0]
@@ -192,7 +192,7 @@ def _put_bases(text: Bytes, fields: NDArray[np.int64], out: Bytes, to: Int, nibb
     return np.int64(n)
 
 
-@kernel
+@lean_kernel
 def _split(text: Bytes, at: Int, end: Int, fields: NDArray[np.int64], numbers: Offsets) -> bool:
     """Fill start and end of the 11 fields and the numbers among them; return whether the line has them."""
     for k in range(11):

@@ -22,7 +22,7 @@ from ctdna.kernels.grouping import (
     Indices,
     same_name,
 )
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import FIXED_BYTES, Bytes, Int, Offsets, i32, tag_end, u16, u32
 from ctdna.kernels.umi import DASH_BIT, HALF_BASES
 
@@ -50,7 +50,7 @@ class Reads(NamedTuple):
     has_mi: NDArray[np.bool_]
 
 
-@kernel
+@lean_kernel
 def _five_prime0(data: Bytes, cigar_at: Int, n_cigar: Int, pos0: Int, is_reverse: Int) -> Int:
     """Return the unclipped 5' position; clips of a CIGAR of clips alone lead."""
     lead, span, trail = np.int64(0), np.int64(0), np.int64(0)
@@ -71,7 +71,7 @@ def _five_prime0(data: Bytes, cigar_at: Int, n_cigar: Int, pos0: Int, is_reverse
     return pos0 + span + trail - 1 if is_reverse else pos0 - lead
 
 
-@kernel
+@lean_kernel
 def _after_text(data: Bytes, at: Int) -> Int:
     """Return where a text that NUL closes ends; short enough to be compiled into its caller."""
     while data[at] != 0:
@@ -111,7 +111,7 @@ def scan_reads(data: Bytes, offsets: Offsets) -> Reads:
     return out
 
 
-@kernel
+@lean_kernel
 def _end_of(bits: Int) -> Int:
     """Return what a record is: 0 a first or only read, 1 a second, 2 neither, 3 secondary, 4 supplementary."""
     if bits & SECONDARY:
@@ -170,7 +170,7 @@ def pair_neighbours(
     return r1[:n_templates].copy(), r2[:n_templates].copy(), strays[:n_strays].copy(), counts
 
 
-@kernel
+@lean_kernel
 def _alignment_status(flags: tuple[Int, Int], mapqs: tuple[Int, Int], is_inter_contig: Int, limits: Indices) -> Int:
     """Return the status of a template by its alignment (see `grouping.template_status`); flag -1: no such read."""
     n_mapped, worst = 0, np.int64(255)
@@ -192,7 +192,7 @@ def _alignment_status(flags: tuple[Int, Int], mapqs: tuple[Int, Int], is_inter_c
     return 5 if worst < limits[0] else 0
 
 
-@kernel
+@lean_kernel
 def _read_umi(data: Bytes, at: Int, n: Int, table: Bytes, out: Indices) -> None:
     """Fill `out` with the codes of both halves, shape (see `kernels.umi`), status and place of the dash."""
     first, second, n_first, n_second = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
@@ -221,7 +221,7 @@ def _read_umi(data: Bytes, at: Int, n: Int, table: Bytes, out: Indices) -> None:
     out[3] = 4 if n_dashes > 1 else worst
 
 
-@kernel
+@lean_kernel
 def _umi_status(status: Int, umi: Indices, least: Int) -> Int:
     """Return the status of a template after its UMI on one read was looked at."""
     n_bases = (umi[2] >> 6 & 63) + (umi[2] & 63)
@@ -236,7 +236,7 @@ def _umi_status(status: Int, umi: Indices, least: Int) -> Int:
     return status
 
 
-@kernel
+@lean_kernel
 def _end(flag: Int, ref_id: Int, five0: Int) -> tuple[Int, Int, Int]:
     """Return contig, position and strand of a read's outer end as `grouping.Ends` has them; flag -1: no such read."""
     if flag < 0 or flag & UNMAPPED or ref_id < 0:
@@ -244,7 +244,7 @@ def _end(flag: Int, ref_id: Int, five0: Int) -> tuple[Int, Int, Int]:
     return np.int64(ref_id), np.int64(five0) + (1 << 24), np.int64(1 if flag & REVERSE else 0)
 
 
-@kernel
+@lean_kernel
 def _put_ends(out: Indices, i: Int, one: tuple[Int, Int, Int], two: tuple[Int, Int, Int]) -> None:
     """Fill the place of template i from the ends of read 1 and read 2."""
     is_lower = one[0] < two[0]
