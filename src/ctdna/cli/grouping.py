@@ -95,7 +95,7 @@ class Grouping:
         self._stack.close()
 
     def hold(self, n_bytes: int) -> None:
-        """Keep no more than so many bytes of records from now on, or from the next time on that they go to disk."""
+        """Keep no more than so many bytes of records in memory from now on."""
         self._sort.hold(n_bytes)
 
     def add(self, records: RawRecords) -> None:

@@ -241,7 +241,7 @@ class _Shares(NamedTuple):
 
 def _shares(memory: int) -> _Shares:
     left = memory - MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES
-    return _Shares(left // 8, left * 6 // 5, memory // 4)
+    return _Shares(left // 16, left * 6 // 5, memory // 4)
 
 
 def _left_for_pairs(group: int, n_representatives: int) -> int:

@@ -88,7 +88,6 @@ class ExternalSort:
         self._crowd = crowd
         self._n_keys, self._n_columns = n_keys, n_columns
         self._capacity = max(min(memory // 3, MOST_RUN_BYTES), 1)
-        self._next_capacity = self._capacity
         self._rows_at_most = max(memory // (_BYTES_PER_NUMBER * n_columns), 2 * _LEAST_BLOCK)
         self.data: Bytes = np.empty(self._capacity, dtype=np.uint8)
         self._used = self._n_rows = 0
@@ -130,8 +129,8 @@ class ExternalSort:
         return self._used
 
     def hold(self, n_bytes: int) -> None:
-        """Keep no more than so many bytes of items from the next time on that they go to disk."""
-        self._next_capacity = max(min(n_bytes, self._next_capacity), 1)
+        """Keep no more than so many bytes of items from now on; it can only become less."""
+        self._capacity = max(min(n_bytes, self._capacity), 1)
 
     def add(self, rows: Rows, used: int) -> None:
         """Take items (numbers, items) whose bytes were written to `data`, which is full up to `used` now."""
@@ -167,8 +166,7 @@ class ExternalSort:
             row_at = placed if row_at < 0 else row_at
         self._runs.append(_Run(self._rows_file, row_at, rows.shape[1], self._n_columns))
         self._used = self._n_rows = 0
-        if self._next_capacity < self._capacity:
-            self._capacity = self._next_capacity
+        if self._capacity < len(self.data):
             self.data = np.empty(self._capacity, dtype=np.uint8)
 
     def chunks(self, chunk_bytes: int) -> Iterator[tuple[Rows, Source]]:
