@@ -202,8 +202,10 @@ def _of_molecule(grouped: Sequence[Read], name: str, end: int, is_duplex: bool) 
 
 def _has_trouble(bases: str, reference: str) -> bool:
     n = len(bases)
-    places = [k for k in range(n) if bases[k] not in ("N", reference[k])]
-    return len(places) > 4 or any(k < END_BASES or k >= n - END_BASES for k in places)
+    unlike = [k for k in range(n) if bases[k] != reference[k]]
+    ends = [[k for k in unlike if k < END_BASES], [k for k in unlike if k >= n - END_BASES]]
+    wrong = [k for k in unlike if bases[k] != "N"]
+    return len(wrong) > 4 or any(len(zone) > 1 and any(k in wrong for k in zone) for zone in ends)
 
 
 def _aligned_tags(tags: dict[str, Any], is_reverse: bool) -> dict[str, Any]:

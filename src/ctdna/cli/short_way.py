@@ -54,6 +54,8 @@ from ctdna.stages.inherit import REASONS, Cells, inherit
 from ctdna.stages.saturation import target_yields
 
 BATCH_PAIRS = 25_000
+BATCHES_AHEAD = 4
+"""Batches that are collapsed while the aligner is busy with those before."""
 CHUNK_BASES = 500_000
 """Bases of representatives that the aligner takes at once: with fewer, fewer pairs wait for theirs."""
 
@@ -234,19 +236,20 @@ class _Shares(NamedTuple):
     queue: int
     """Of each of three; two fill at a time."""
     group: int
-    """The grouping holds at most a third of it while pairs come, and less the more representatives there are."""
+    pairs: int
+    """Of the grouping's, what it holds while pairs come; less, the more representatives there are."""
     sort: int
     """While consensus reads are sorted, there are neither representatives nor queues."""
 
 
 def _shares(memory: int) -> _Shares:
     left = memory - MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES
-    return _Shares(left // 16, left * 6 // 5, memory // 4)
+    return _Shares(left // 16, left * 6 // 5, left // 3, memory // 4)
 
 
-def _left_for_pairs(group: int, n_representatives: int) -> int:
+def _left_for_pairs(pairs: int, n_representatives: int) -> int:
     """Return the bytes that the grouping may hold beside so many representatives: together always as many."""
-    together = group // 3 + _SPARE_REPRESENTATIVES * REPRESENTATIVE_BYTES
+    together = pairs + _SPARE_REPRESENTATIVES * REPRESENTATIVE_BYTES
     return max(together - n_representatives * REPRESENTATIVE_BYTES, _LEAST_FOR_PAIRS)
 
 
@@ -273,9 +276,9 @@ class _Job:
             reference = stack.enter_context(Reference(self._bwa.reference))
             panel = self._kit.path(self._kit.definition.files.panel) if self._kit else None
             targets = read_bed(panel, reference.contigs) if panel else None
-            groups = ReadGroups((), ())
+            groups, shares = ReadGroups((), ()), self._shares
             grouping = stack.enter_context(
-                Grouping(settings.group, groups, self._sample, self._shares.group, self._folder, targets)
+                Grouping(settings.group, groups, self._sample, shares.group, self._folder, targets)
             )
             header = self.group(grouping)
             new = realign.realigned_header(header, consensus_header(header, "A"), self._bwa)
@@ -312,10 +315,13 @@ class _Job:
     ) -> BamHeader:
         """Align reads, and give the pairs that they stand for to the grouping; return the aligner's header."""
         words = ("-p", *self._settings.align.options)
-        with align_stream(self._bwa, words, aligned, self._threads, CHUNK_BASES) as (header, batches):
+        with (
+            ahead(aligned, self._threads, BATCHES_AHEAD) as made,
+            align_stream(self._bwa, words, made, self._threads, CHUNK_BASES) as (header, batches),
+        ):
             aligner.check_contigs(self._bwa.reference, header, self._kit)
             for records in spreading.records(batches):
-                grouping.hold(_left_for_pairs(self._shares.group, reads.n_representatives))
+                grouping.hold(_left_for_pairs(self._shares.pairs, reads.n_representatives))
                 grouping.add(records)
         return header
 
@@ -326,9 +332,9 @@ class _Job:
         caller = ConsensusCaller(settings, naming, self._threads, self._run.has_loss_tags)
         counts = no_counts()
         own = consensus_header(header, "A")
-        with BamWriter(rest, own, self._threads, 1) as writer:
+        with BamWriter(rest, own, self._threads, 1) as writer, ahead(grouping.batches(), self._threads) as grouped:
             inheritance = Inheritance(reference, header, settings.mode == "duplex")
-            for called in caller.call(inheritance.noted(grouping.batches())):
+            for called in caller.call(inheritance.noted(grouped)):
                 placed, again = inheritance.divide(called)
                 writer.write(again)
                 counts = added(counts, count_aligned(placed))

@@ -2,6 +2,7 @@
 
 import importlib
 import multiprocessing
+import os
 import pkgutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -35,9 +36,9 @@ def _warm_in_processes(names: list[str], jobs: int) -> None:
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Processes that compile side by side; worth it for the first time, on idle processors.",
+    default=lambda: len(os.sched_getaffinity(0)),
+    show_default="one a processor",
+    help="Processes that compile side by side.",
 )
 @click.option("--quiet", is_flag=True, help="Print nothing.")
 def command(jobs: int, quiet: bool) -> None:

@@ -145,8 +145,10 @@ class ExternalSort:
             return np.empty((self._n_columns, 0), dtype=np.int64)
         rows = np.concatenate(self._rows, axis=1)
         self._rows = []
-        keys = rows[: self._n_keys]
-        return np.take(rows, radix_order(np.ascontiguousarray(keys)), axis=1)
+        order = radix_order(np.ascontiguousarray(rows[: self._n_keys]))
+        for column in rows:
+            column[:] = column[order]
+        return rows
 
     def _spill(self) -> None:
         from ctdna.kernels.record import read_bytes

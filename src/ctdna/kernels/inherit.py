@@ -29,7 +29,8 @@ N_COLUMNS = 7
 MIN_MAPQ = 60
 """Mapping quality that no better read could raise."""
 END_BASES = 10
-"""So near an end of a consensus read a mismatch could change how it is aligned."""
+"""Two mismatches so near an end of a consensus read could change how it is aligned; one alone never makes the aligner
+clip (its penalty for a clip is greater than for a mismatch)."""
 MAX_MISMATCHES = 4
 INHERITED, NOT_PLAIN, LOW_MAPQ, MISMATCHES, NO_PLACE = range(5)
 """Whether a consensus pair inherits, or why it is aligned again."""
@@ -171,15 +172,21 @@ def _base_towards(data: Bytes, at: Int, n: Int, k: Int, is_reverse: bool) -> Int
 
 @lean_kernel
 def _has_trouble(data: Bytes, at: Int, n: Int, is_reverse: bool, reference: Bytes, place: Int) -> bool:
-    """Return whether mismatches of a read (N aside) are many, or near an end."""
-    n_different = 0
+    """Return whether mismatches of a read are many, or one lies near an end with another, or with an N."""
+    n_different, n_head, n_tail = 0, 0, 0
+    has_head, has_tail = False, False
     for k in range(n):
         nibble = np.int64(_base_towards(data, at, n, k, is_reverse))
-        if nibble != _N and nibble != np.int64(_NIBBLE_OF[reference[place + k]]):
-            n_different += 1
-            if k < END_BASES or k >= n - END_BASES:
-                return True
-    return n_different > MAX_MISMATCHES
+        if nibble != _N and nibble == np.int64(_NIBBLE_OF[reference[place + k]]):
+            continue
+        n_different += nibble != _N
+        if k < END_BASES:
+            n_head += 1
+            has_head |= nibble != _N
+        if k >= n - END_BASES:
+            n_tail += 1
+            has_tail |= nibble != _N
+    return n_different > MAX_MISMATCHES or (has_head and n_head > 1) or (has_tail and n_tail > 1)
 
 
 @kernel

@@ -1,7 +1,7 @@
 """Inherit: consensus reads take the alignment of their molecule's raw reads where aligning again could not change it.
 
 A pair inherits if all its raw reads lie in one place without clips and indels, with a mapping quality that could not be
-higher, and the consensus has few mismatches and none near an end. All other consensus reads are aligned again.
+higher, and the consensus has few mismatches and no two near an end. All other consensus reads are aligned again.
 """
 
 from typing import NamedTuple
