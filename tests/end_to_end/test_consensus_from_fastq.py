@@ -137,7 +137,7 @@ def test_options_say_what_a_kit_says(finished: Path, long_way: Path, tmp_path: P
         (
             (*STRUCTURES, "--strategy", "paired", "--max-memory", "600M"),
             2,
-            "--max-memory: found 600M, allowed 1024M",
+            "600M is too little: at least 1024M",
         ),
         ((*STRUCTURES, "--strategy", "paired", "--sample", "a b"), 2, "--sample: found 'a b'"),
     ],

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from ctdna.cli import aligner, consensus, extract, filter, group, options
-from ctdna.model.errors import InputError
 
 if TYPE_CHECKING:
     from ctdna.cli.short_way import Settings
     from ctdna.kit.load import LoadedKit
 
+LEAST_MEMORY = 1 << 30
+"""Bytes that the process needs: half of them for the representatives, if there are as many as it remembers."""
 STAGES: tuple[tuple[ModuleType, str, tuple[str, ...]], ...] = (
     (extract, "", extract.SETTINGS),
     (group, "", group.SETTINGS),
@@ -82,7 +83,7 @@ def _settings(ctx: click.Context, kit: "LoadedKit | None", paths: tuple[Path, Pa
 @click.option("--umis", type=click.Path(path_type=Path), help="List of fixed UMIs, one a line, to correct to.")
 @click.option("--sample", default="sample", show_default=True, help="Sample id for the read group and the metrics.")
 @aligner.option
-@options.max_memory()
+@options.max_memory(LEAST_MEMORY)
 @options.compression_level()
 @options.kit()
 @options.threads()
@@ -116,14 +117,11 @@ def command(
     kit = aligner.load(kit_name)
     settings = _settings(ctx, kit, (r1, r2), umis)
     bwa = aligner.find_bwa(reference)
-    from ctdna.cli.short_way import LEAST_MEMORY, Files, Run, run
+    from ctdna.cli.short_way import Files, Run, run
     from ctdna.formats.atomic import make_folder
     from ctdna.formats.documents import write_json
     from ctdna.formats.yields import write_yields
 
-    if max_memory < LEAST_MEMORY:
-        what = f"found {max_memory >> 20}M, allowed {LEAST_MEMORY >> 20}M or more"
-        raise InputError(None, "--max-memory", what, "give more, or go through the stages one by one")
     if metrics_dir:
         make_folder(metrics_dir)
     how = Run(sample, loss_tags, max_memory, threads, compression_level)

@@ -74,6 +74,9 @@ class _Size(click.ParamType[int]):
 
     name = "size"
 
+    def __init__(self, least: int) -> None:
+        self._least = least
+
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the bytes."""
         if isinstance(value, int):
@@ -82,21 +85,21 @@ class _Size(click.ParamType[int]):
         if not found:
             self.fail(f"'{value}' is not a size such as 512M or 2G", param, ctx)
         size = int(float(found[1]) * (1 << _UNITS[found[2].upper()]))
-        if size < LEAST_MEMORY:
-            self.fail(f"{value} is too little: at least {LEAST_MEMORY >> 20}M", param, ctx)
+        if size < self._least:
+            self.fail(f"{value} is too little: at least {self._least >> 20}M", param, ctx)
         return size
 
 
-def max_memory() -> Callable[[F], F]:
+def max_memory(least: int = LEAST_MEMORY) -> Callable[[F], F]:
     """Return the option `--max-memory`, in bytes; the result never depends on it."""
     return click.option(
         "--max-memory",
-        type=_Size(),
+        type=_Size(least),
         metavar="SIZE",
         default="2G",
         show_default=True,
-        help="Most memory of the whole process, as 512M or 2G, at least 320M. What does not fit goes to temporary "
-        "files beside the output; the result is the same for any size.",
+        help=f"Most memory of the whole process, as 512M or 2G, at least {least >> 20}M. What does not fit goes to "
+        "temporary files beside the output; the result is the same for any size.",
     )
 
 

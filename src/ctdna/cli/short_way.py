@@ -214,8 +214,6 @@ class Files(NamedTuple):
 _SPARE_REPRESENTATIVES = 250_000
 """So many do not make the grouping hold less."""
 _LEAST_FOR_PAIRS = 64 << 20
-LEAST_MEMORY = 1 << 30
-"""Bytes that the process needs: half of them for the representatives, if there are as many as it remembers."""
 
 
 class Run(NamedTuple):
