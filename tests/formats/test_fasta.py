@@ -1,6 +1,7 @@
 """Reference sequences: the same bases as pysam gives, and every message."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pysam
@@ -129,3 +130,19 @@ def test_real_slices_agree_with_pysam(real_data: Path, tmp_path: Path) -> None:
         assert [name for name, _ in reference.contigs] == list(other.references)
         for name, length in reference.contigs:
             assert reference.fetch(name, 7, length - 3).tobytes().decode() == other.fetch(name, 7, length - 3).upper()
+
+
+def test_threads_fetch_side_by_side(tmp_path: Path) -> None:
+    sequence = "".join("ACGT"[i * i % 7 % 4] for i in range(40_000))
+    path = tmp_path / "long.fa"
+    path.write_text(">one\n" + "\n".join(sequence[at : at + 70] for at in range(0, len(sequence), 70)) + "\n")
+    index_fasta(path)
+    with Reference(path) as reference, ThreadPoolExecutor(4) as pool:
+
+        def wrong(first: int) -> int:
+            places = [(first + 37 * k) % 39_000 for k in range(1500)]
+            return sum(
+                reference.fetch("one", at, at + 100).tobytes().decode() != sequence[at : at + 100] for at in places
+            )
+
+        assert list(pool.map(wrong, range(0, 8000, 1000))) == [0] * 8
