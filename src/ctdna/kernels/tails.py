@@ -17,7 +17,11 @@ Int = int | np.int64
 MAX_WEIGHT = 16
 _MAX_GRID = 1 << 16
 LEAST_P = 1e-30
-"""Smaller p-values are given as this: laws are cut where they fall below 1e-40."""
+"""Smaller p-values are given as this."""
+_LEAST_TERM = 1e-40
+"""P-values' laws are cut below it."""
+_CUT = 1e-7
+"""For the score that is critical at a level, laws are cut below this part of the level."""
 
 
 @kernel
@@ -39,8 +43,8 @@ def class_weights(n: Ints, mean: Floats, vaf: float) -> Ints:
 
 
 @kernel
-def beta_binomial(n: Int, mean: float, size: float, out: Floats) -> Int:
-    """Fill `out` with the probabilities of 0, 1, ... and return how many were needed; the rest is below 1e-40.
+def beta_binomial(n: Int, mean: float, size: float, least: float, out: Floats) -> Int:
+    """Fill `out` with the probabilities of 0, 1, ... and return how many were needed; the rest is below `least`.
 
     Where `out` ends before the law does, its last cell holds the rest.
     """
@@ -53,7 +57,7 @@ def beta_binomial(n: Int, mean: float, size: float, out: Floats) -> Int:
     while k < len(out) - 1:
         out[k] = p
         total += p
-        if k == n or (p < 1e-40 and k > mean * n):
+        if k == n or (p < least and k > mean * n):
             return k + 1
         if size > 1e9:
             p *= (n - k) / (k + 1.0) * mean / (1.0 - mean)
@@ -61,7 +65,7 @@ def beta_binomial(n: Int, mean: float, size: float, out: Floats) -> Int:
             p *= (n - k) / (k + 1.0) * (a + k) / (b + n - k - 1.0)
         k += 1
     rest = 0.0
-    while k <= n and (p >= 1e-40 or k <= mean * n):
+    while k <= n and (p >= least or k <= mean * n):
         rest += p
         p *= (n - k) / (k + 1.0) * ((a + k) / (b + n - k - 1.0) if size <= 1e9 else mean / (1.0 - mean))
         k += 1
@@ -70,15 +74,18 @@ def beta_binomial(n: Int, mean: float, size: float, out: Floats) -> Int:
 
 
 @kernel
-def null_tails(n: Ints, mean: Floats, size: Floats, weights: Ints, grid: Int) -> Floats:
-    """Return P(score >= t) for t = 0 to `grid`; only sums of positive terms, so far tails keep their digits."""
+def null_tails(n: Ints, mean: Floats, size: Floats, weights: Ints, grid: Int, least: float) -> Floats:
+    """Return P(score >= t) for t = 0 to `grid`; only sums of positive terms, so far tails keep their digits.
+
+    The classes' laws are cut where they fall below `least`.
+    """
     law = np.zeros(grid + 1)
     law[0] = 1.0
     for c in range(len(n)):
         if n[c] == 0:
             continue
         single = np.zeros(grid // weights[c] + 2)
-        m = beta_binomial(n[c], mean[c], size[c], single)
+        m = beta_binomial(n[c], mean[c], size[c], least, single)
         joined = np.zeros(grid + 1)
         for t in range(grid + 1):
             if law[t] > 0.0:
@@ -103,7 +110,7 @@ def score_p(n: Ints, mean: Floats, size: Floats, weights: Ints, score: Int) -> f
             variance += weights[c] ** 2 * n[c] * mean[c] * (1.0 - mean[c]) * spread
     cap = np.int64(expected + 60.0 * math.sqrt(variance)) + 40 * MAX_WEIGHT
     grid = np.int64(min(score, cap, _MAX_GRID))
-    return float(max(LEAST_P, min(1.0, null_tails(n, mean, size, weights, grid)[grid])))
+    return float(max(LEAST_P, min(1.0, null_tails(n, mean, size, weights, grid, _LEAST_TERM)[grid])))
 
 
 @kernel
@@ -111,7 +118,7 @@ def critical_score(n: Ints, mean: Floats, size: Floats, weights: Ints, alpha: fl
     """Return the least score whose null tail is at most alpha; -1 where the grid holds none."""
     grid = 8 * MAX_WEIGHT
     while grid <= _MAX_GRID:
-        tails = null_tails(n, mean, size, weights, grid)
+        tails = null_tails(n, mean, size, weights, grid, alpha * _CUT)
         if tails[grid] <= alpha:
             low, high = 0, grid
             while low < high:
@@ -137,10 +144,10 @@ def attained_sizes(n: Ints, mean: Floats, size: Floats, vaf: float, levels: Floa
             continue
         weights = class_weights(n[i], mean[i], vaf)
         grid = 8 * MAX_WEIGHT
-        tails = null_tails(n[i], mean[i], size[i], weights, grid)
+        tails = null_tails(n[i], mean[i], size[i], weights, grid, levels[0] * _CUT)
         while tails[grid] > levels[0] and grid < _MAX_GRID:
             grid *= 2
-            tails = null_tails(n[i], mean[i], size[i], weights, grid)
+            tails = null_tails(n[i], mean[i], size[i], weights, grid, levels[0] * _CUT)
         score = 0
         for k in range(len(levels) - 1, -1, -1):
             while score <= grid and tails[score] > levels[k]:
