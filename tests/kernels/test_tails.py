@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -11,6 +13,7 @@ from ctdna.kernels.tails import (
     critical_score,
     detection_limit,
     limits,
+    ln_none,
     miss_probability,
     null_tails,
     score_p,
@@ -60,6 +63,14 @@ def test_beta_binomial_equals_scipy(size: float, n: int, mean: float) -> None:
     law = binom(n, mean) if size > 1e9 else betabinom(n, mean * size, (1 - mean) * size)
     k = np.arange(min(m, 59))
     assert out[k] == pytest.approx(law.pmf(k), rel=1e-6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(n=st.integers(0, 3000), ln_mean=st.floats(-20, -1), ln_size=st.floats(0.7, 20.7))
+def test_ln_none_equals_the_sum_of_its_terms(n: int, ln_mean: float, ln_size: float) -> None:
+    mean, size = math.exp(ln_mean), math.exp(ln_size)
+    expected = math.fsum(math.log1p(-mean * size / (size + i)) for i in range(n))
+    assert ln_none(n, mean, size) == pytest.approx(expected, rel=1e-9, abs=3e-11)
 
 
 def test_last_cell_of_the_law_holds_the_rest() -> None:
