@@ -279,3 +279,21 @@ def _best_of_each(candidates: list[Candidate]) -> list[Candidate]:
         if candidate.key not in chosen or candidate.parts:
             chosen[candidate.key] = candidate
     return list(chosen.values())
+
+
+def judge_alleles(
+    evidence: Evidence,
+    params: CallParams,
+    hotspots: Sequence[Hotspot],
+    common_snps: Sequence[CommonSnp],
+    trained: TrainedBackground | None,
+    alleles: Sequence[Allele],
+) -> list[Candidate]:
+    """Return each allele as `call` judges it, whether the sample shows it or not; before neighbours are joined."""
+    caller = _Caller(evidence, params, _listed(evidence.panel, hotspots, common_snps)[0], trained)
+    return [caller.substitution(a) if a.variant_class == "snv" else caller.other(a) for a in alleles]
+
+
+def stated_limits(candidates: Sequence[Candidate], params: CallParams, threads: int) -> list[tuple[float, float]]:
+    """Return the LoB and LoD95 that `call` states for each; NaN where there is none."""
+    return _limits_of(list(candidates), params, threads)

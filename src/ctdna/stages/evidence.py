@@ -110,8 +110,8 @@ def _store(raw: RawRecords, fields: RecordFields, panel: Panel, placed: tuple[ND
     return store
 
 
-def _joined(parts: list[StoredReads]) -> StoredReads:
-    """Return the stores as one, reads of one molecule together, in an order that the input's order cannot change."""
+def stack_reads(parts: Sequence[StoredReads]) -> StoredReads:
+    """Return the reads of all stores one after the other."""
     if not parts:
         return _empty_store(0, 0, 0)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -119,9 +119,19 @@ def _joined(parts: list[StoredReads]) -> StoredReads:
     for sizes, column in (([len(p.cigars) for p in parts], "cigar_at"), ([len(p.cells) for p in parts], "cell_at")):
         shift = np.repeat(np.cumsum([0, *sizes[:-1]]), [len(p.key) for p in parts])
         store = store._replace(**{column: getattr(store, column) + shift})
-    order = np.lexsort((store.flags, store.end_slot, store.slot, store.region, store.key))
-    ordered = [np.ascontiguousarray(column[order]) for column in store[:-2]]
-    return StoredReads._make([*ordered, store.cigars, store.cells])
+    return store
+
+
+def take_reads(store: StoredReads, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> StoredReads:
+    """Return the chosen reads, in that order; they share the bases of the store."""
+    columns = [np.ascontiguousarray(column[chosen]) for column in store[:-2]]
+    return StoredReads._make([*columns, store.cigars, store.cells])
+
+
+def _joined(parts: list[StoredReads]) -> StoredReads:
+    """Return the stores as one, reads of one molecule together, in an order that the input's order cannot change."""
+    store = stack_reads(parts)
+    return take_reads(store, np.lexsort((store.flags, store.end_slot, store.slot, store.region, store.key)))
 
 
 def _outcomes(keys: NDArray[np.uint64], reasons: NDArray[np.uint8], counted: NDArray[np.uint64]) -> dict[str, int]:
