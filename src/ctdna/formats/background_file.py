@@ -13,7 +13,8 @@ from ctdna.formats.atomic import atomic_path
 from ctdna.model.background import TrainedBackground
 from ctdna.model.errors import DefinitionError, InputError
 
-FORMAT = "ctdna-background-1"
+FORMAT = "ctdna-background-2"
+_COLUMNS = "#errors A;C;G;T by class\tmolecules A;C;G;T by class\tdonors with A,C,G,T"
 _HINT = "give a file that `ctdna background` wrote"
 
 
@@ -39,8 +40,9 @@ def _content(trained: TrainedBackground) -> str:
         "indel_k": trained.indel_k.tolist(),
         "indel_n": trained.indel_n.tolist(),
     }
-    lines = [json.dumps(header, sort_keys=True), "#errors A;C;G;T by class\tmolecules A;C;G;T by class"]
-    lines += [f"{_numbers(k)}\t{_numbers(n)}" for k, n in zip(trained.site_k, trained.site_n, strict=True)]
+    lines = [json.dumps(header, sort_keys=True), _COLUMNS]
+    rows = zip(trained.site_k, trained.site_n, trained.site_donors, strict=True)
+    lines += [f"{_numbers(k)}\t{_numbers(n)}\t{_numbers(donors[None])}" for k, n, donors in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -66,8 +68,12 @@ def _text(path: Path) -> str:
         raise InputError(path, "", f"cannot be read: {error.strerror}", _HINT) from error
 
 
+def _row(text: str, width: int) -> list[int]:
+    return [0] * width if text == "." else [int(n) for n in text.split(",")]
+
+
 def _table(text: str) -> list[list[int]]:
-    return [[0] * 8 if row == "." else [int(n) for n in row.split(",")] for row in text.split(";")]
+    return [_row(row, 8) for row in text.split(";")]
 
 
 def read_background(path: Path) -> TrainedBackground:
@@ -87,13 +93,14 @@ def read_background(path: Path) -> TrainedBackground:
         header = json.loads(lines[0])
         if header["format"] != FORMAT:
             raise InputError(path, "format", f"found {header['format']}, expected {FORMAT}", _HINT)
-        rows = [[_table(text) for text in line.split("\t")] for line in lines[2:]]
-        sites = np.array(rows, dtype=np.int64).reshape(-1, 2, 4, 8)
+        rows = [line.split("\t") for line in lines[2:]]
+        sites = np.array([[_table(row[0]), _table(row[1])] for row in rows], dtype=np.int64).reshape(-1, 2, 4, 8)
+        donors = np.array([_row(row[2], 4) for row in rows], dtype=np.int32).reshape(-1, 4)
         floats = [np.array(header[name], dtype=np.float64) for name in ("context_mean", "site_size", "donor_size")]
         indels = [np.array(header[name], dtype=np.int64) for name in ("indel_k", "indel_n")]
         return TrainedBackground(
             header["kit"], header["panel_digest"], header["rules"], header["n_donors"], floats[0], floats[1], floats[2],
-            np.ascontiguousarray(sites[:, 0]), np.ascontiguousarray(sites[:, 1]), indels[0], indels[1],
+            np.ascontiguousarray(sites[:, 0]), np.ascontiguousarray(sites[:, 1]), indels[0], indels[1], donors,
         )  # fmt: skip
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(path, "", "is no background of this build", _HINT) from error

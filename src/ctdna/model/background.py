@@ -30,3 +30,5 @@ class TrainedBackground(NamedTuple):
     """(20 contexts, 8)."""
     indel_n: NDArray[np.int64]
     """(20 contexts, 8)."""
+    site_donors: NDArray[np.int32]
+    """(sites, 4) donors with 2 molecules of the allele or more, which was not their germline."""

@@ -33,6 +33,8 @@ CLONAL_P = 1e-6
 """So is an allele less likely than this under the donor's errors, if few donors have it."""
 MAX_CLONAL_SHARE = 1 / 3
 """An allele this significant in more donors than this share is an error of the place, and stays."""
+DONOR_MOLECULES = 2
+"""A donor shows an allele from so many molecules on."""
 HINT = "train it anew by `ctdna background`"
 RULES = ("fragment_end_bases", "min_base_quality", "min_mapq")
 
@@ -81,6 +83,14 @@ def _pooled(donors: Sequence[Donor]) -> tuple[Ints, Ints, list[NDArray[np.bool_]
         k += donor.sites.k * keep
         n += donor.sites.n[:, None, :] * keep
     return k, n, left_out
+
+
+def donors_with(donors: Sequence[Donor]) -> NDArray[np.int32]:
+    """Return (sites, 4): how many donors show the allele in `DONOR_MOLECULES` molecules or more, not as germline."""
+    has = [
+        (donor.sites.k.sum(axis=2) >= DONOR_MOLECULES) & tested(donor.sites) & ~donor.is_germline for donor in donors
+    ]
+    return np.sum(has, axis=0).astype(np.int32)
 
 
 def _substitution_means(ref: NDArray[np.uint8], k: Ints, n: Ints) -> Floats:
@@ -154,6 +164,7 @@ def train(
         n,
         indel_k,
         indel_n,
+        donors_with(donors),
     )
     return trained, _metrics(donors, left_out, trained, kit)
 
