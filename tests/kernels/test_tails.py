@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.stats import betabinom
 
 from ctdna.kernels.tails import (
+    attained_sizes,
     beta_binomial,
     class_weights,
     critical_score,
@@ -129,3 +131,25 @@ def test_far_tails_keep_their_digits() -> None:
 def test_duplex_molecules_weigh_most() -> None:
     weights = class_weights(np.array([100, 100, 0], np.int64), np.array([1e-6, 1e-3, 1e-9]), 0.005)
     assert weights.tolist() == [16, 3, 1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=classes, levels=st.lists(st.floats(1e-9, 0.4), min_size=1, max_size=4))
+def test_attained_size_is_the_tail_at_the_critical_score(
+    rows: list[tuple[int, float, float, int]], levels: list[float]
+) -> None:
+    n, mean, size, _ = (np.array(column) for column in zip(*rows, strict=True))
+    n = n.astype(np.int64)
+    out = np.empty((1, len(levels)))
+    attained_sizes(n[None], mean[None], size[None], 0.01, np.sort(levels), out)
+    weights = class_weights(n, mean, 0.01)
+    law = np.ones(1)
+    for c in range(len(n)):
+        single = np.zeros(int(n[c] * weights[c]) + 1)
+        single[:: int(weights[c])] = betabinom(n[c], mean[c] * size[c], (1 - mean[c]) * size[c]).pmf(range(n[c] + 1))
+        law = np.convolve(law, single)
+    tails = law[::-1].cumsum()[::-1]
+    for level, got in zip(sorted(levels), out[0].tolist(), strict=True):
+        assume(not np.isclose(tails, level, rtol=1e-6).any())
+        expected = tails[tails <= level].max(initial=0.0) if n.sum() else 0.0
+        assert got == pytest.approx(expected, rel=1e-8, abs=1e-30)

@@ -126,6 +126,30 @@ def critical_score(n: Ints, mean: Floats, size: Floats, weights: Ints, alpha: fl
 
 
 @kernel
+def attained_sizes(n: Ints, mean: Floats, size: Floats, vaf: float, levels: Floats, out: Floats) -> None:
+    """Fill, for each row and each of the rising `levels`, the null's chance of a score that is critical at that level.
+
+    0 where no score is. `n`, `mean`, `size`: (rows, classes); `out`: (rows, levels).
+    """
+    for i in range(len(n)):
+        out[i] = 0.0
+        if n[i].sum() == 0:
+            continue
+        weights = class_weights(n[i], mean[i], vaf)
+        grid = 8 * MAX_WEIGHT
+        tails = null_tails(n[i], mean[i], size[i], weights, grid)
+        while tails[grid] > levels[0] and grid < _MAX_GRID:
+            grid *= 2
+            tails = null_tails(n[i], mean[i], size[i], weights, grid)
+        score = 0
+        for k in range(len(levels) - 1, -1, -1):
+            while score <= grid and tails[score] > levels[k]:
+                score += 1
+            if score <= grid:
+                out[i, k] = tails[score]
+
+
+@kernel
 def _binomial_step(law: Floats, n: Int, q: float, weight: Int, out: Floats) -> None:
     out[:] = 0.0
     p = math.exp(n * math.log1p(-q))
@@ -237,3 +261,4 @@ def warm() -> None:
     mean, size = np.full((1, 1), 1e-3), np.full((1, 1), 1e4)
     score_rows(k, n, mean, size, 0.01, np.empty(1))
     limits(n, mean, size, 0.01, np.full(1, 1e-3), 2, np.empty(1), np.empty(1))
+    attained_sizes(n, mean, size, 0.01, np.full(1, 1e-3), np.empty((1, 1)))

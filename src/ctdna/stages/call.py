@@ -32,11 +32,13 @@ from ctdna.stages.loci import HotspotRow, LociInput, locus_table
 from ctdna.stages.rates import SiteTable, p_values, sample_rates, site_table, tested
 from ctdna.stats.background import PRIOR_SHAPE, Rates
 from ctdna.stats.intervals import jeffreys
-from ctdna.stats.limits import panel_limits
+from ctdna.stats.limits import panel_alpha, panel_limits
 from ctdna.stats.tests import q_values
 
 TESTS_PER_SITE = 4
 """Three substitutions and, as one test, every other change that begins there."""
+SUBSTITUTION_SHARE = 0.75
+"""Of the false calls allowed, the substitutions' share; the rest is for all other changes, one test a site."""
 Key = tuple[int, int, bytes]
 
 
@@ -59,7 +61,14 @@ class Listed(NamedTuple):
 class _Caller:
     """Holds what every candidate of one sample is judged by."""
 
-    def __init__(self, evidence: Evidence, params: CallParams, listed: Listed, trained: TrainedBackground | None):
+    def __init__(
+        self,
+        evidence: Evidence,
+        params: CallParams,
+        listed: Listed,
+        trained: TrainedBackground | None,
+        threads: int,
+    ) -> None:
         self.evidence, self.params, self.listed = evidence, params, listed
         self.panel = evidence.panel
         self.sites: SiteTable = site_table(evidence)
@@ -68,9 +77,18 @@ class _Caller:
         self.phasing = Phasing(evidence, ReadIndex(evidence), params.fragment_end_bases)
         self.n_tests = max(1, TESTS_PER_SITE * len(self.sites.slots))
         self.alpha = params.false_positives_per_panel / self.n_tests
+        self.substitution_alpha = self._substitution_alpha(threads)
 
-    def alpha_of(self, key: Key) -> float:
-        return max(self.alpha, self.params.hotspot_alpha) if key in self.listed.hotspots else self.alpha
+    def _substitution_alpha(self, threads: int) -> float:
+        """Return the level of one substitution's test, from what the tests of this very panel attain."""
+        site, alt = np.nonzero(tested(self.sites))
+        rows = self.sites.n[site], self.rates.mean[site, alt], self.rates.size[site, alt]
+        budget = SUBSTITUTION_SHARE * self.params.false_positives_per_panel
+        return panel_alpha(*rows, budget, self.params.claimed_lod, threads)
+
+    def alpha_of(self, key: Key, variant_class: str) -> float:
+        alpha = self.substitution_alpha if variant_class == "snv" else self.alpha
+        return max(alpha, self.params.hotspot_alpha) if key in self.listed.hotspots else alpha
 
     def candidate(
         self, allele: Allele, counts: AlleleCounts, rates: tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -84,8 +102,9 @@ class _Caller:
         run = repeat_of(self.panel, change) if allele.variant_class == "indel" else (0, 1)
         label = hotspot.label if hotspot else ""
         return Candidate(
-            allele, key, counts, mean, size, p, self.alpha_of(key), label, key in self.listed.common_snps, run
-        )
+            allele, key, counts, mean, size, p, self.alpha_of(key, allele.variant_class), label,
+            key in self.listed.common_snps, run,
+        )  # fmt: skip
 
     def substitution(self, allele: Allele) -> Candidate:
         i = int(np.searchsorted(self.sites.slots, allele.slot))
@@ -212,7 +231,8 @@ def _metrics(caller: _Caller, variants: Sequence[CalledVariant], loci: LocusTabl
     tiers = caller.sites.n.reshape(-1, len(TIERS), 2).sum(axis=2)
     mean_depth = tiers.mean(axis=0) if len(tiers) else np.zeros(len(TIERS))
     values = {f"mean_depth_{tier}": float(n) for tier, n in zip(TIERS, mean_depth, strict=True)}
-    values |= {"alpha": caller.alpha, "mean_depth": float(mean_depth.sum())}
+    values |= {"alpha": caller.substitution_alpha, "alpha_others": caller.alpha}
+    values |= {"mean_depth": float(mean_depth.sum())}
     lods = loci.lod95[~np.isnan(loci.lod95)]
     values |= {"median_lod95": float(np.median(lods))} if len(lods) else {}
     n_out = evidence.n_molecules - sum(evidence.rejected.values())
@@ -238,7 +258,7 @@ def call(
     """
     panel = evidence.panel
     listed, rows = _listed(panel, hotspots, common_snps)
-    caller = _Caller(evidence, params, listed, trained)
+    caller = _Caller(evidence, params, listed, trained, threads)
     single = caller.substitutions() + caller.indel_candidates()
     joined = join_candidates(panel, single, caller.phasing, params, caller.joint)
     order = sorted(_best_of_each(joined), key=lambda c: (*panel.place(c.allele.slot), c.allele.ref, c.allele.alt))
@@ -248,7 +268,8 @@ def call(
     by_key = {c.key: c for c in order}
     absent = [row.allele for row in rows if row.allele and row.allele.variant_class != "snv"]
     extra = [c for c in map(caller.other, absent) if c.key not in by_key]
-    loci = locus_table(LociInput(caller.sites, caller.rates, panel, by_key, rows, extra), params, caller.alpha, threads)
+    given = LociInput(caller.sites, caller.rates, panel, by_key, rows, extra)
+    loci = locus_table(given, params, caller.substitution_alpha, threads)
     return CallResult(variants, loci, _metrics(caller, variants, loci, sample))
 
 
