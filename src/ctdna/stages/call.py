@@ -25,6 +25,7 @@ from ctdna.stages.candidates import (
     repeat_of,
 )
 from ctdna.stages.evidence import Evidence
+from ctdna.stages.indel_background import indel_rates
 from ctdna.stages.joining import Phasing, join_candidates
 from ctdna.stages.judging import Candidate, filters_of
 from ctdna.stages.loci import HotspotRow, LociInput, locus_table
@@ -117,7 +118,7 @@ class _Caller:
             return self.joint(allele, self.phasing.verdicts(allele), self._parts_of(allele))
         change = make_change(self.panel, allele)
         context = indel_context(change, repeat_of(self.panel, change))
-        rates = self.rates.indel_mean[context], self.rates.indel_size[context]
+        rates = indel_rates(self.rates.indels, change.slot, context)
         return self.candidate(allele, count_verdicts(self.phasing.verdicts(allele)), rates)
 
     def _parts_of(self, allele: Allele) -> list[Candidate]:

@@ -10,7 +10,7 @@ from ctdna.kernels.evidence import class_of, strands_of
 from ctdna.kernels.realign_alleles import ALT, OTHER, REF, Change, calls_at, judge_molecules
 from ctdna.model.evidence import N_CLASSES, Allele, AlleleCounts, IndelEvents, Panel
 from ctdna.stages.evidence import Evidence
-from ctdna.stats.background import MAX_RUN, N_INDEL_CONTEXTS
+from ctdna.stats.indel_background import context_of
 
 Ints = NDArray[np.int64]
 _CODES = {base: code for code, base in enumerate("ACGT")}
@@ -35,15 +35,6 @@ class IndelTable(NamedTuple):
     """All distinct indels, in the order of place, deleted and inserted bases."""
 
     events: tuple[IndelEvent, ...]
-
-    def errors_by_context(self, clear_vaf: float, evidence: Evidence) -> Ints:
-        """Return (20, 8): molecules with an indel on target that is rarer than `clear_vaf`."""
-        out = np.zeros((N_INDEL_CONTEXTS, N_CLASSES), np.int64)
-        for event in self.events:
-            depth = int(evidence.counts.classes[event.allele.slot].sum())
-            if on_target(evidence.panel, event.change) and event.n_molecules < max(2.0, clear_vaf * depth):
-                out[event.context] += event.by_class
-        return out
 
 
 def on_target(panel: Panel, change: Change) -> bool:
@@ -102,28 +93,8 @@ def repeat_of(panel: Panel, change: Change) -> tuple[int, int]:
 
 
 def indel_context(change: Change, run: tuple[int, int]) -> int:
-    """Return the index of the change's null rate: by direction and copies; each unit past the first takes two off."""
-    unit, copies = run
-    if unit > 0:
-        copies -= 2 * (max(change.n_deleted, len(change.inserted)) // unit - 1)
-    return (0 if change.n_deleted else MAX_RUN) + min(max(copies, 1), MAX_RUN) - 1
-
-
-def indel_opportunities(evidence: Evidence) -> Ints:
-    """Return (20, 8): molecules at places where an indel of the context could begin."""
-    regions = evidence.panel.regions
-    depth = evidence.counts.classes.sum(axis=1).astype(np.int64)
-    out = np.zeros((N_INDEL_CONTEXTS, N_CLASSES), np.int64)
-    is_target = regions.target >= 0
-    out[0] = out[MAX_RUN] = depth[is_target].sum(axis=0)
-    reference = regions.reference.astype(np.int64)
-    starts = np.flatnonzero(np.concatenate([[True], reference[1:] != reference[:-1]]))
-    runs = np.diff(np.concatenate([starts, [len(reference)]]))
-    for copies in range(2, MAX_RUN + 1):
-        has = (runs >= copies) if copies == MAX_RUN else (runs == copies)
-        chosen = starts[has & is_target[starts]]
-        out[copies - 1] = out[MAX_RUN + copies - 1] = depth[chosen].sum(axis=0)
-    return out
+    """Return the index of the change's null rate."""
+    return context_of(change.n_deleted, len(change.inserted), run).index()
 
 
 def _events(evidence: Evidence, end_bases: int) -> IndelEvents:

@@ -1,0 +1,122 @@
+"""Whether the p-values of donors that were not trained on are uniform."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kstest
+
+from ctdna.kernels.calibration import attained, randomised_p
+from ctdna.model.held_out import LEVELS, HeldOut, HeldOutGroup
+from ctdna.model.params.call import CallParams
+from ctdna.stages.background import Donor, Training, kept_indels, left_out, ordered, train
+from ctdna.stages.indel_background import IndelPlaces, indel_places, place_rates
+from ctdna.stages.rates import donor_indels, own_rates, tested
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+LEAST_DONORS = 3
+"""Of fewer, none can be held out: one donor alone shows no spread."""
+SUBSTITUTIONS = ("C>A", "C>G", "C>T", "T>A", "T>C", "T>G")
+"""Strands put together: C>A holds G>T too."""
+INDELS = ("deletion", "insertion")
+TESTS_PER_SITE = 4
+"""As `call` counts them: three substitutions and, as one test, every other change that begins there."""
+_POINTS = 160
+_GROUP = np.array([[-1, 5, 4, 3], [0, -1, 1, 2], [2, 1, -1, 0], [3, 4, 5, -1]])
+
+
+class _Tests(NamedTuple):
+    """The tests of one donor that was held out."""
+
+    group: Ints
+    """Index into SUBSTITUTIONS + INDELS."""
+    p: Floats
+    randomised: Floats
+    n_molecules: Ints
+    attained: Floats
+    """Chance of p at most the level, by chance."""
+    is_own: Bools
+    """Clear in this donor and in few others: perhaps a clone's."""
+
+
+def _key(donor: Donor) -> int:
+    return int(donor.digest[:16], 16)
+
+
+def _level(params: CallParams, n_tests: int) -> float:
+    return params.false_positives_per_panel / max(1, n_tests)
+
+
+def _p_values(k: Ints, n: Ints, rates: tuple[Floats, Floats], params: CallParams, key: int, alpha: float) -> (
+    tuple[Floats, Floats, Floats]
+):  # fmt: skip
+    p, randomised, size = np.empty((3, len(k)))
+    arrays = [np.ascontiguousarray(column) for column in (k, n, *rates)]
+    randomised_p(*arrays, params.claimed_lod, np.uint64(key), p, randomised)
+    attained(*arrays[1:], params.claimed_lod, alpha, size)
+    return p, randomised, size
+
+
+def _tests_of(
+    donor: Donor, out: Bools, is_kept: Bools, others: Sequence[Donor], training: Training, params: CallParams,
+    places: IndelPlaces,
+) -> _Tests:  # fmt: skip
+    """Return the tests of a donor against a background of the others, by the very rates and test that `call` uses."""
+    trained, sites = train(others, training), donor.sites
+    mean, size = own_rates(sites, training.panel, trained, params)
+    site, alt = np.nonzero(tested(sites) & ~donor.is_germline)
+    n, rates = sites.n[site], (mean[site, alt], size[site, alt])
+    alpha = _level(params, TESTS_PER_SITE * len(sites.slots))
+    first = _p_values(sites.k[site, alt], n, rates, params, _key(donor), alpha)
+    null = donor_indels(donor.indels, donor.indel_depth, places, trained, params)
+    k = np.zeros((len(places.slot), sites.n.shape[1]), np.int64)
+    k[donor.indels.place[is_kept]] = donor.indels.k[is_kept]
+    second = _p_values(k, donor.indel_depth, place_rates(null, places), params, _key(donor) ^ 1, alpha)
+    return _Tests(
+        np.concatenate([_GROUP[sites.ref[site], alt], len(SUBSTITUTIONS) + places.is_insertion]),
+        np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]]),
+        np.concatenate([sites.k[site, alt].sum(axis=1), k.sum(axis=1)]),
+        np.concatenate([first[2], second[2]]),
+        np.concatenate([out[site, alt], np.zeros(len(k), np.bool_)]),
+    )  # fmt: skip
+
+
+def _group(name: str, tests: _Tests, some: Bools) -> HeldOutGroup:
+    values = np.sort(tests.randomised[some])
+    ks = kstest(values, "uniform", method="asymp") if len(values) else None
+    ranks = np.unique(np.round(np.geomspace(1, max(1, len(values)), _POINTS)).astype(np.int64))[: len(values)]
+    return HeldOutGroup(
+        name,
+        len(values),
+        tuple(int((values <= level).sum()) for level in LEVELS),
+        tuple(int((tests.randomised[some & tests.is_own] <= level).sum()) for level in LEVELS),
+        float(ks.statistic) if ks else 0.0,
+        float(ks.pvalue) if ks else 1.0,
+        tuple((int(rank), float(values[rank - 1])) for rank in ranks),
+    )
+
+
+def calibrate(donors: Sequence[Donor], training: Training, params: CallParams) -> HeldOut:
+    """Return how p-values fall, each donor held out in turn and the background trained on the others.
+
+    Left aside are a donor's germline alleles (`germline_vaf` and more). Of fewer than 3 donors: no groups.
+    """
+    donors, places, parts = ordered(donors), indel_places(training.panel), []
+    outs, kept = left_out(donors, training.params), kept_indels(donors, training.params)
+    for i, donor in enumerate(donors if len(donors) >= LEAST_DONORS else ()):
+        others = [*donors[:i], *donors[i + 1 :]]
+        parts.append(_tests_of(donor, outs[i], kept[i], others, training, params, places))
+    if not parts:
+        return HeldOut((), 0, 0.0, 0.0, 0.0)
+    tests = _Tests._make(np.concatenate(column) for column in zip(*parts, strict=True))
+    is_indel = tests.group >= len(SUBSTITUTIONS)
+    chosen = {name: tests.group == i for i, name in enumerate((*SUBSTITUTIONS, *INDELS))}
+    chosen |= {"substitutions": ~is_indel, "indels": is_indel}
+    groups = tuple(_group(name, tests, some) for name, some in chosen.items())
+    alpha = _level(params, TESTS_PER_SITE * len(donors[0].sites.slots))
+    is_call = (tests.p <= alpha) & (tests.n_molecules >= params.min_alt_molecules)
+    expected, observed = float(tests.attained.sum()) / len(donors), float(is_call.sum()) / len(donors)
+    return HeldOut(groups, len(donors), alpha, expected, observed)
