@@ -25,6 +25,8 @@ class HotspotRow(NamedTuple):
     """None: not on the panel."""
     key: Key
     """Of its normal form."""
+    alpha: float = 0.0
+    """Its own level, where that is higher than the panel's."""
 
 
 class LociInput(NamedTuple):
@@ -57,9 +59,9 @@ class _Rows(NamedTuple):
 
 def _site_rows(given: LociInput, params: CallParams, alpha: float) -> _Rows:
     sites, panel = given.sites, given.panel
-    labels = {row.allele: row.hotspot.label for row in given.hotspots if row.allele}
+    named = {row.allele: row for row in reversed(given.hotspots) if row.allele}
     site, alt = np.nonzero(tested(sites))
-    place, target, label, filters = [], [], [], []
+    place, target, label, filters, level = [], [], [], [], []
     regions = panel.regions
     for i, a in zip(site.tolist(), alt.tolist(), strict=True):
         slot = int(sites.slots[i])
@@ -67,13 +69,14 @@ def _site_rows(given: LociInput, params: CallParams, alpha: float) -> _Rows:
         contig, pos0 = panel.place(slot)
         place.append((contig, pos0 + 1, allele.ref, allele.alt))
         target.append(panel.targets.names[regions.target[slot]])
-        label.append(labels.get(allele, "."))
+        row = named.get(allele)
+        label.append(row.hotspot.label if row else ".")
+        level.append(max(alpha, row.alpha) if row else alpha)
         candidate = given.candidates.get((slot, 1, bytes([a])))
         filters.append(filters_of(candidate, params) if candidate else None)
-    level = np.array([alpha if text == "." else max(alpha, params.hotspot_alpha) for text in label])
     return _Rows(
         place, target, label, sites.n[site], sites.k[site, alt], given.rates.mean[site, alt],
-        given.rates.size[site, alt], level, filters,
+        given.rates.size[site, alt], np.array(level), filters,
     )  # fmt: skip
 
 
@@ -82,7 +85,7 @@ def _other_rows(given: LociInput, params: CallParams) -> _Rows:
     listed = [row for row in given.hotspots if row.allele and row.allele.variant_class != "snv"]
     chosen = [found[row.key] for row in listed]
     place, target = [], []
-    for (hotspot, _, _), candidate in zip(listed, chosen, strict=True):
+    for (hotspot, *_), candidate in zip(listed, chosen, strict=True):
         place.append((given.panel.contigs.index(hotspot.contig), hotspot.pos1, hotspot.ref, hotspot.alt))
         near = given.panel.regions.target[candidate.allele.slot : candidate.allele.slot + len(candidate.allele.ref) + 1]
         target.append(given.panel.targets.names[near[near >= 0][0]] if (near >= 0).any() else ".")
