@@ -68,7 +68,9 @@ def _is_outlier(candidates: list[Candidate], i: int, params: CallParams) -> bool
     """Return whether one allele has more molecules than the others' highest VAF explains, at `mrd_outlier_p`."""
     one, others = _stacked([candidates[i]]), _stacked(candidates[:i] + candidates[i + 1 :])
     high = float(shared_vaf(others.k, others.n, others.mean).high[0])
-    expected = np.minimum(one.mean + high * (1.0 - one.mean), 0.999)
+    if candidates[i].vaf <= high:
+        return False
+    expected = one.mean + high * (1.0 - one.mean)
     p = p_values(one.k, one.n, expected, np.full_like(expected, _BINOMIAL), params.mrd_vaf)
     return float(p[0]) < params.mrd_outlier_p / len(candidates)
 

@@ -30,8 +30,9 @@ def origin_of(candidate: Candidate, params: CallParams) -> str:
     """Return the allele's origin, one of `model.variants.ORIGINS`.
 
     With white cells: germline from `white_germline_vaf` in them on, whatever the plasma shows, since a tumour's loss of
-    the other allele lifts an inherited one; tumour where the plasma's interval lies above theirs; chip where they show
-    the allele significantly, below `white_chip_vaf`; else, also where they are too few to exclude it, unresolved.
+    the other allele lifts an inherited one; tumour where the plasma's interval lies above theirs, which must end below
+    `white_chip_vaf`; chip where they show the allele significantly, below `white_chip_vaf`; else, also where they are too
+    few to exclude it, unresolved.
     Without: germline where the VAF looks so, else unresolved.
     """
     white, plasma = candidate.white, candidate.estimate
@@ -42,6 +43,6 @@ def origin_of(candidate: Candidate, params: CallParams) -> str:
     is_shown = white.p_value <= params.white_alpha
     if is_shown and white.vaf >= params.white_germline_vaf:
         return "germline"
-    if plasma.low > white.high:
+    if plasma.low > white.high and white.high < params.white_chip_vaf:
         return "tumour"
     return "chip" if is_shown and white.vaf < params.white_chip_vaf else "unresolved"
