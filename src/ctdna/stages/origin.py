@@ -31,8 +31,8 @@ def origin_of(candidate: Candidate, params: CallParams) -> str:
 
     With white cells: germline from `white_germline_vaf` in them on, whatever the plasma shows, since a tumour's loss of
     the other allele lifts an inherited one; tumour where the plasma's interval lies above theirs, which must end below
-    `white_chip_vaf`; chip where they show the allele significantly, below `white_chip_vaf`; else, also where they are too
-    few to exclude it, unresolved.
+    `white_chip_vaf`; chip where they show the allele significantly, below `white_chip_vaf`; else, also where they
+    are too few to exclude it, unresolved.
     Without: germline where the VAF looks so, else unresolved.
     """
     white, plasma = candidate.white, candidate.estimate
