@@ -25,6 +25,8 @@ class HotspotRow(NamedTuple):
     """None: not on the panel."""
     key: Key
     """Of its normal form."""
+    alpha: float = 0.0
+    """Its own level, where that is higher than the panel's."""
 
 
 class LociInput(NamedTuple):
@@ -71,10 +73,10 @@ def _site_rows(given: LociInput, params: CallParams, alpha: float) -> _Rows:
     target = [panel.targets.names[i] for i in panel.regions.target[slots].tolist()]
     label, level = ["."] * len(slots), np.full(len(slots), alpha)
     row_of = {key: i for i, key in enumerate(zip(slots.tolist(), alts, strict=True))}
-    for row in given.hotspots:
+    for row in reversed(given.hotspots):
         if row.allele and row.allele.variant_class == "snv" and (row.allele.slot, row.allele.alt) in row_of:
             i = row_of[row.allele.slot, row.allele.alt]
-            label[i], level[i] = row.hotspot.label, max(alpha, params.hotspot_alpha)
+            label[i], level[i] = row.hotspot.label, max(alpha, row.alpha)
     filters: list[tuple[str, ...] | None] = [None] * len(slots)
     for candidate in given.candidates.values():
         i = row_of.get((candidate.allele.slot, candidate.allele.alt), -1)
@@ -92,7 +94,7 @@ def _other_rows(given: LociInput, params: CallParams) -> _Rows:
     listed = [row for row in given.hotspots if row.allele and row.allele.variant_class != "snv"]
     chosen = [found[row.key] for row in listed]
     place, target = [], []
-    for (hotspot, _, _), candidate in zip(listed, chosen, strict=True):
+    for (hotspot, *_), candidate in zip(listed, chosen, strict=True):
         place.append((given.panel.contigs.index(hotspot.contig), hotspot.pos1, hotspot.ref, hotspot.alt))
         near = given.panel.regions.target[candidate.allele.slot : candidate.allele.slot + len(candidate.allele.ref) + 1]
         target.append(given.panel.targets.names[near[near >= 0][0]] if (near >= 0).any() else ".")

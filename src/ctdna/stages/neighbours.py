@@ -1,0 +1,59 @@
+"""Molecules that carry several changes near by: of another place in the genome, or damaged along the fragment."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctdna.kernels.realign_alleles import ALT, calls_at
+from ctdna.model.evidence import Panel
+from ctdna.model.params.call import CallParams
+from ctdna.stages.candidates import joint, region_bounds
+from ctdna.stages.evidence import Evidence
+from ctdna.stages.joining import Phasing
+from ctdna.stages.judging import Candidate
+
+Ints = NDArray[np.int64]
+
+
+def carriers(phasing: Phasing, candidate: Candidate) -> Ints:
+    """Return the molecules with the candidate's allele, sorted."""
+    parts = [phasing.verdicts(part) for part in candidate.parts]
+    verdicts = joint(parts) if parts else phasing.verdicts(candidate.allele)
+    found: Ints = verdicts.molecule[verdicts.verdict == ALT]
+    return found
+
+
+class Neighbourhood:
+    """Knows which bases are rare at each slot, and looks at what molecules carry around an allele."""
+
+    def __init__(self, evidence: Evidence, phasing: Phasing, params: CallParams) -> None:
+        """Count each base's share of the molecules, slot by slot."""
+        self._evidence, self._phasing, self._params = evidence, phasing, params
+        by_base = evidence.counts.classes.sum(axis=2)
+        depth = by_base.sum(axis=1, keepdims=True)
+        self._is_rare = by_base < params.cluster_max_vaf * depth
+
+    def _slots_around(self, panel: Panel, candidate: Candidate) -> Ints:
+        """Return the slots in the window, less the allele's own and those that could be joined with it."""
+        low, high = region_bounds(panel, candidate.allele.slot)
+        first, last = candidate.allele.slot, candidate.allele.slot + len(candidate.allele.ref)
+        margin, window = self._params.mnv_distance, self._params.cluster_window
+        before = np.arange(max(low, first - window), max(low, first - margin))
+        behind = np.arange(min(high, last + margin), min(high, last + window))
+        return np.concatenate([before, behind]).astype(np.int64)
+
+    def is_clustered(self, candidate: Candidate) -> bool:
+        """Return whether enough of the molecules with the allele carry enough other rare changes in the window.
+
+        Alleles that are no rare changes themselves, and parts of joint changes, are never clustered.
+        """
+        params, evidence = self._params, self._evidence
+        slots = self._slots_around(evidence.panel, candidate)
+        if candidate.is_part or candidate.n_alt == 0 or candidate.vaf >= params.cluster_max_vaf or len(slots) == 0:
+            return False
+        molecules = carriers(self._phasing, candidate)
+        calls = calls_at(evidence.reads, evidence.molecules, molecules, slots, params.fragment_end_bases)
+        base, reference = calls & 7, evidence.panel.regions.reference[slots].astype(np.int64)
+        is_change = (base < 4) & (reference < 4) & (base != reference)
+        is_change &= self._is_rare[slots[None, :], np.minimum(base, 3)]
+        n_doubtful = int((is_change.sum(axis=1) >= params.cluster_changes).sum())
+        return n_doubtful >= params.cluster_share * max(1, len(molecules))
