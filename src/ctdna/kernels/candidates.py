@@ -1,10 +1,20 @@
-"""Insertions and deletions of packed reads, left-aligned on the reference."""
+"""Insertions and deletions of packed reads, left-aligned on the reference; what molecules say at one slot."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.evidence import IS_LOW_MAPQ, class_of, tiny_reads
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.evidence import (
+    DELETED_CODE,
+    IS_END,
+    IS_LOW_MAPQ,
+    NO_CELL,
+    class_of,
+    hash_bytes,
+    join_cells,
+    strands_of,
+    tiny_reads,
+)
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.model.evidence import IndelEvents, Regions, StoredReads
 
 Ints = NDArray[np.int64]
@@ -14,13 +24,20 @@ Place = tuple[Int, Int, Int, Int, Int]
 
 @kernel
 def count_events(reads: StoredReads) -> tuple[Int, Int]:
-    """Return at most how many indel events the reads hold, and at most how many inserted bases."""
+    """Return at most how many indel events the reads hold, joint ones too, and at most how many inserted bases."""
     n_events, n_inserted = np.int64(0), np.int64(0)
-    for operation in reads.cigars:
-        code = np.int64(operation) & 15
-        if code == 1 or code == 2:
-            n_events += 1
-            n_inserted += (np.int64(operation) >> 4) if code == 1 else np.int64(0)
+    for i in range(len(reads.key)):
+        n_here = np.int64(0)
+        for c in range(np.int64(reads.n_cigar[i])):
+            operation = np.int64(reads.cigars[reads.cigar_at[i] + c])
+            code = operation & 15
+            if code == 1 or code == 2:
+                n_here += 1
+                n_inserted += (operation >> 4) if code == 1 else np.int64(0)
+        if n_here > 1:
+            n_inserted += n_here * np.int64(reads.n_cells[i])
+            n_here *= 2
+        n_events += n_here
     return n_events, n_inserted
 
 
@@ -46,6 +63,18 @@ def left_align(reference: NDArray[np.uint8], low: Int, slot: Int, n_deleted: Int
     return slot
 
 
+@lean_kernel
+def trim(reference: NDArray[np.uint8], slot: Int, n_deleted: Int, inserted: NDArray[np.uint8]) -> tuple[Int, Int]:
+    """Return how many bases the deleted and the inserted ones have in common at their ends, and then at their starts."""
+    n = np.int64(len(inserted))
+    tail, head = np.int64(0), np.int64(0)
+    while tail < min(n, n_deleted) and inserted[n - 1 - tail] == reference[slot + n_deleted - 1 - tail]:
+        tail += 1
+    while head < min(n, n_deleted) - tail and inserted[head] == reference[slot + head]:
+        head += 1
+    return tail, head
+
+
 @kernel
 def _add_event(reads: StoredReads, regions: Regions, i: Int, place: Place, out: IndelEvents, n: Int, at: Int) -> bool:
     slot, n_deleted, cell, n_inserted, end_bases = place
@@ -58,20 +87,27 @@ def _add_event(reads: StoredReads, regions: Regions, i: Int, place: Place, out: 
         if (code & 7) > 3 or code & 8:
             return False
         out.inserted[at + k] = code & 7
+    tail, head = trim(regions.reference, slot, n_deleted, out.inserted[at : at + n_inserted])
+    n_deleted, n_inserted = n_deleted - tail - head, n_inserted - tail - head
+    if n_deleted + n_inserted == 0:
+        return False
+    slot, at = slot + head, at + head
     out.read[n], out.n_deleted[n], out.n_inserted[n], out.inserted_at[n] = i, n_deleted, n_inserted, at
     near = min(slot - reads.fragment_low[i], reads.fragment_high[i] - 1 - slot)
     before = np.int64(reads.cells[max(cell - 1, reads.cell_at[i])])
     out.evidence_class[n] = class_of((before & 0xF0) | (8 if near < end_bases else 0))
     out.slot[n] = left_align(regions.reference, low, slot, n_deleted, out.inserted[at : at + n_inserted])
+    out.first_part[n] = -1
     return True
 
 
 @kernel
-def find_events(reads: StoredReads, regions: Regions, end_bases: Int, out: IndelEvents) -> Int:
+def find_events(reads: StoredReads, regions: Regions, end_bases: Int, distance: Int, out: IndelEvents) -> Int:
     """Fill the indel events of reads of sufficient mapping quality, and return how many there are.
 
-    Neighbouring insertions and deletions are one event. An event with an unknown or low-quality inserted base, or at a
-    region's edge, is left out.
+    Insertions and deletions side by side are one event. Events of one read with at most `distance` aligned bases
+    between them are written once more, as one, behind the last of them. An event with an unknown or low-quality
+    inserted base, or at a region's edge, is left out. Bases in common at the ends are cut off.
     """
     n, used = np.int64(0), np.int64(0)
     for i in range(len(reads.key)):
@@ -79,6 +115,7 @@ def find_events(reads: StoredReads, regions: Regions, end_bases: Int, out: Indel
             continue
         slot, cell = reads.slot[i], reads.cell_at[i]
         n_deleted, n_inserted = np.int64(0), np.int64(0)
+        chain_slot, chain_cell, chain_end, first = np.int64(0), np.int64(0), np.int64(-1), np.int64(-1)
         for c in range(np.int64(reads.n_cigar[i]) + 1):
             operation = np.int64(reads.cigars[reads.cigar_at[i] + c]) if c < reads.n_cigar[i] else np.int64(6)
             code, length = operation & 15, operation >> 4
@@ -92,6 +129,14 @@ def find_events(reads: StoredReads, regions: Regions, end_bases: Int, out: Indel
                 place = (slot - n_deleted, n_deleted, cell - n_inserted, n_inserted, end_bases)
                 if n_deleted + n_inserted > 0 and _add_event(reads, regions, i, place, out, n, used):
                     n, used = n + 1, used + n_inserted
+                    if first < 0 or place[0] - chain_end > distance:
+                        chain_slot, chain_cell, first = place[0], place[2], n - 1
+                    else:
+                        whole = (chain_slot, slot - chain_slot, chain_cell, cell - chain_cell, end_bases)
+                        if _add_event(reads, regions, i, whole, out, n, used):
+                            out.first_part[n] = first
+                            n, used = n + 1, used + cell - chain_cell
+                    chain_end = slot
                 n_deleted, n_inserted = np.int64(0), np.int64(0)
                 if code == 0 or code == 7 or code == 8:
                     slot += length
@@ -101,6 +146,71 @@ def find_events(reads: StoredReads, regions: Regions, end_bases: Int, out: Indel
                 elif code == 4:
                     cell += length
     return n
+
+
+@kernel
+def inserted_keys(events: IndelEvents) -> NDArray[np.uint64]:
+    """Return a hash of each event's inserted bases."""
+    out = np.empty(len(events.read), np.uint64)
+    for n in range(len(events.read)):
+        at = events.inserted_at[n]
+        out[n] = hash_bytes(events.inserted, at, at + np.int64(events.n_inserted[n]))
+    return out
+
+
+@lean_kernel
+def cell_of_slot(reads: StoredReads, i: Int, slot: Int) -> Int:
+    """Return the index into `reads.cells` of the read base aligned to a slot, -1 where none is, -2 where it is deleted."""
+    at, cell = reads.slot[i], reads.cell_at[i]
+    for c in range(np.int64(reads.n_cigar[i])):
+        operation = np.int64(reads.cigars[reads.cigar_at[i] + c])
+        code, n = operation & 15, operation >> 4
+        if code == 0 or code == 7 or code == 8:
+            if at <= slot < at + n:
+                return np.int64(cell + slot - at)
+            at += n
+            cell += n
+        elif code == 2 or code == 3:
+            if code == 2 and at <= slot < at + n:
+                return np.int64(-2)
+            at += n
+        elif code == 1 or code == 4:
+            cell += n
+        if at > slot:
+            return np.int64(-1)
+    return np.int64(-1)
+
+
+@kernel
+def base_calls(
+    reads: StoredReads, chosen: Ints, molecule_of: Ints, slot: Int, end_bases: Int
+) -> tuple[Ints, Ints, Ints]:
+    """Return the molecules of the chosen reads (in stored order), what each says at the slot, and its class.
+
+    What they say is packed as `join_cells` does; the third array packs `class | top << 4 | bottom << 5`.
+    """
+    n = len(chosen)
+    molecule, calls, packed = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    cells, flags = np.empty(max(n, 1), np.uint16), np.empty(max(n, 1), np.uint8)
+    n_out, j = np.int64(0), np.int64(0)
+    while j < n:
+        m, n_reads = molecule_of[chosen[j]], np.int64(0)
+        while j < n and molecule_of[chosen[j]] == m:
+            i = chosen[j]
+            cell = cell_of_slot(reads, i, slot)
+            near = min(slot - reads.fragment_low[i], reads.fragment_high[i] - 1 - slot)
+            end = IS_END if near < end_bases else 0
+            if cell >= 0:
+                cells[n_reads] = np.int64(reads.cells[cell]) | end
+            else:
+                cells[n_reads] = DELETED_CODE | end if cell == -2 else NO_CELL
+            flags[n_reads] = reads.flags[i]
+            j, n_reads = j + 1, n_reads + 1
+        call = join_cells(cells, flags, n_reads)
+        top, bottom = strands_of(call)
+        molecule[n_out], calls[n_out], packed[n_out] = m, call, class_of(call) | top << 4 | bottom << 5
+        n_out += 1
+    return molecule[:n_out].copy(), calls[:n_out].copy(), packed[:n_out].copy()
 
 
 @kernel
@@ -126,7 +236,11 @@ def warm() -> None:
     reads, _, regions = tiny_reads()
     count_events(reads)
     longs, ints = np.empty(1, np.int64), np.empty(1, np.int32)
-    out = IndelEvents(longs, longs, ints, longs, ints, ints, np.empty(1, np.uint8))
-    find_events(reads, regions, 2, out)
+    out = IndelEvents(longs, longs, ints, longs, ints, ints, longs, np.zeros(1, np.uint8))
+    find_events(reads, regions, 2, 0, out)
+    inserted_keys(IndelEvents._make([*(column[:0] for column in out[:-1]), out.inserted]))
+    trim(regions.reference, 4, 1, np.zeros(0, np.uint8))
+    cell_of_slot(reads, np.int64(0), 4)
+    base_calls(reads, np.zeros(1, np.int64), np.zeros(1, np.int64), 4, 2)
     left_align(regions.reference, 0, 4, 1, np.zeros(0, np.uint8))
     shift_window(regions.reference, 7, 4, 1, np.zeros(0, np.uint8))

@@ -130,6 +130,8 @@ class IndelEvents(NamedTuple):
     n_inserted: NDArray[np.int32]
     evidence_class: NDArray[np.int32]
     """Of the read base before the event."""
+    first_part: NDArray[np.int64]
+    """Of an event that takes neighbouring ones together: the first of them, -1 for a plain one."""
     inserted: NDArray[np.uint8]
     """Codes of all inserted bases."""
 

@@ -15,14 +15,16 @@ from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.call import CallParams
 from ctdna.model.variants import DETECTED, NO_CALL, NOT_DETECTED, ORIGIN_FILTERS, CalledVariant, LocusTable
 from ctdna.stages.answering import Found, answers_of, find_listed, listed_rows, off_panel_variants, with_listed
+from ctdna.stages.assembly import assembled_changes
 from ctdna.stages.candidates import (
     IndelTable,
-    ReadIndex,
     Verdicts,
+    count_base,
     count_verdicts,
     find_indels,
     indel_context,
     joint,
+    make_allele,
     make_change,
     on_target,
     repeat_of,
@@ -30,7 +32,7 @@ from ctdna.stages.candidates import (
 from ctdna.stages.evidence import Evidence
 from ctdna.stages.forced import summarise
 from ctdna.stages.indel_background import indel_rates
-from ctdna.stages.joining import Phasing, join_candidates
+from ctdna.stages.joining import Phasing, indel_alleles, join_candidates
 from ctdna.stages.judging import Candidate
 from ctdna.stages.loci import HotspotRow, LociInput, locus_table
 from ctdna.stages.marking import Marker
@@ -92,9 +94,11 @@ class _Caller:
         self.evidence, self.params, self.listed = evidence, params, listed
         self.panel = evidence.panel
         self.sites: SiteTable = site_table(evidence)
-        self.indels: IndelTable = find_indels(evidence, params.fragment_end_bases)
+        self.indels: IndelTable = find_indels(evidence, params.fragment_end_bases, params.mnv_distance)
         self.rates: Rates = sample_rates(evidence, self.sites, self.indels, trained, params)
-        self.phasing = Phasing(evidence, ReadIndex(evidence), params.fragment_end_bases)
+        floor = max(1, params.evidence_floor)
+        self.alleles = indel_alleles(self.indels, assembled_changes(evidence, floor), floor)
+        self.phasing = Phasing(evidence, params.fragment_end_bases, self.alleles)
         self.n_tests = max(1, TESTS_PER_SITE * len(self.sites.slots))
         self.alpha = params.false_positives_per_panel / self.n_tests
         self.substitution_alpha = self._substitution_alpha(threads)
@@ -128,7 +132,7 @@ class _Caller:
 
     def substitution(self, allele: Allele) -> Candidate:
         i = int(np.searchsorted(self.sites.slots, allele.slot))
-        counts = count_verdicts(self.phasing.verdicts(allele))
+        counts = count_base(self.evidence, allele.slot, allele.alt)
         alt = BASES.index(allele.alt)
         return self.candidate(allele, counts, (self.rates.mean[i, alt], self.rates.size[i, alt]))
 
@@ -173,8 +177,9 @@ class _Caller:
 
     def indel_candidates(self) -> list[Candidate]:
         floor = max(1, self.params.evidence_floor)
-        some = [e for e in self.indels.events if e.n_molecules >= floor and on_target(self.panel, e.change)]
-        found = [self.other(event.allele) for event in some]
+        some = [change for change in self.alleles.changes if on_target(self.panel, change)]
+        found = [self.other(allele) for allele in (make_allele(self.panel, c) for c in some)
+                 if allele.variant_class == "indel"]  # fmt: skip
         return [candidate for candidate in found if candidate.n_alt >= floor]
 
 
