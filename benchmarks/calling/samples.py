@@ -16,7 +16,16 @@ MEAN_FRAGMENT = 160.0
 READS_A_MOLECULE = 7.0
 NORMAL_SHARE = 0.35
 """Molecules of a training normal over those of a sample."""
-PROCESSES = {"plain": "{}"}
+PROCESSES = {
+    "plain": "{}",
+    "harsh": (
+        "{oxidation: 2.0e-4, deamination: 2.0e-4, end_repair: 3.0e-4, end_repair_bases: 15, stutter: 4.0e-4,"
+        " damaged_fraction: 0.03, damaged_bases: 60, damaged_oxidation: 0.02, damaged_deamination: 0.03,"
+        " jackpot: 2.0e-5, misreport: 2.0, misreport_late: 3.0, misreport_after_gg: 5.0, misreport_after_run: 3.0,"
+        " dark_base: 2.0e-4}"
+    ),
+}
+"""The simulator's default, and one that differs in kind (docs/stages/simulate.md)."""
 _INDEX = ("ACTAGTGA", "ACTACACG")
 _DESIGN = """run: {{n_tiles: 4, read_bases: 100}}
 process: {process}
