@@ -181,6 +181,17 @@ def cell_of_slot(reads: StoredReads, i: Int, slot: Int) -> Int:
     return np.int64(-1)
 
 
+@lean_kernel
+def _laid_cell(reads: StoredReads, i: Int, slot: Int, end_bases: Int) -> Int:
+    """Return the packed cell of read i at a slot, as `lay_out` gives it."""
+    cell = cell_of_slot(reads, i, slot)
+    near = min(slot - reads.fragment_low[i], reads.fragment_high[i] - 1 - slot)
+    end = np.int64(IS_END if near < end_bases else 0)
+    if cell >= 0:
+        return np.int64(reads.cells[cell]) | end
+    return DELETED_CODE | end if cell == -2 else np.int64(NO_CELL)
+
+
 @kernel
 def base_calls(
     reads: StoredReads, chosen: Ints, molecule_of: Ints, slot: Int, end_bases: Int
@@ -196,21 +207,31 @@ def base_calls(
     while j < n:
         m, n_reads = molecule_of[chosen[j]], np.int64(0)
         while j < n and molecule_of[chosen[j]] == m:
-            i = chosen[j]
-            cell = cell_of_slot(reads, i, slot)
-            near = min(slot - reads.fragment_low[i], reads.fragment_high[i] - 1 - slot)
-            end = IS_END if near < end_bases else 0
-            if cell >= 0:
-                cells[n_reads] = np.int64(reads.cells[cell]) | end
-            else:
-                cells[n_reads] = DELETED_CODE | end if cell == -2 else NO_CELL
-            flags[n_reads] = reads.flags[i]
+            cells[n_reads], flags[n_reads] = _laid_cell(reads, chosen[j], slot, end_bases), reads.flags[chosen[j]]
             j, n_reads = j + 1, n_reads + 1
         call = join_cells(cells, flags, n_reads)
         top, bottom = strands_of(call)
         molecule[n_out], calls[n_out], packed[n_out] = m, call, class_of(call) | top << 4 | bottom << 5
         n_out += 1
     return molecule[:n_out].copy(), calls[:n_out].copy(), packed[:n_out].copy()
+
+
+@kernel
+def calls_at(reads: StoredReads, molecules: Ints, chosen: Ints, slots: Ints, end_bases: Int) -> Ints:
+    """Return what each chosen molecule says at each slot, as `join_cells` packs it: (molecules, slots)."""
+    out = np.empty((len(chosen), len(slots)), np.int64)
+    longest = np.int64(1)
+    for m in chosen:
+        longest = max(longest, molecules[m + 1] - molecules[m])
+    cells, flags = np.empty(longest, np.uint16), np.empty(longest, np.uint8)
+    for row in range(len(chosen)):
+        first, last = molecules[chosen[row]], molecules[chosen[row] + 1]
+        for column in range(len(slots)):
+            for i in range(first, last):
+                cells[i - first] = _laid_cell(reads, i, slots[column], end_bases)
+                flags[i - first] = reads.flags[i]
+            out[row, column] = join_cells(cells, flags, last - first)
+    return out
 
 
 @kernel
@@ -242,5 +263,6 @@ def warm() -> None:
     trim(regions.reference, 4, 1, np.zeros(0, np.uint8))
     cell_of_slot(reads, np.int64(0), 4)
     base_calls(reads, np.zeros(1, np.int64), np.zeros(1, np.int64), 4, 2)
+    calls_at(reads, np.array([0, 1], np.int64), np.zeros(1, np.int64), np.full(1, 4, np.int64), 2)
     left_align(regions.reference, 0, 4, 1, np.zeros(0, np.uint8))
     shift_window(regions.reference, 7, 4, 1, np.zeros(0, np.uint8))

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ctdna.kernels.candidates import calls_at
 from ctdna.kernels.misalignment import doubtful_molecules
-from ctdna.kernels.realign_alleles import ALT, calls_at
+from ctdna.kernels.realign_alleles import ALT
 from ctdna.model.evidence import BASES, Panel
 from ctdna.model.params.call import CallParams
 from ctdna.stages.candidates import ReadIndex, joint, region_bounds
