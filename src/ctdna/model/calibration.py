@@ -27,10 +27,8 @@ class Calibration(NamedTuple):
     groups: tuple[CalibrationGroup, ...]
     """Six substitutions (strands put together), deletions, insertions, then all substitutions and all indels."""
     n_donors: int
-    alpha: float
-    """Level of one test."""
     expected_calls: float
-    """Tests that reach the level by chance, a panel: what tests of counts attain of it."""
+    """Tests that reach the level of a call by chance, a panel, whatever their molecules."""
     observed_calls: float
     """Tests that did, a panel, with enough molecules for a call."""
 
@@ -38,7 +36,7 @@ class Calibration(NamedTuple):
         """Return the figures that a background's header and the metrics hold."""
         if not self.groups:
             return {}
-        out: dict[str, float] = {"calibration_donors": self.n_donors, "calibration_alpha": self.alpha}
+        out: dict[str, float] = {"calibration_donors": self.n_donors}
         out |= {"false_calls_expected": self.expected_calls, "false_calls_observed": self.observed_calls}
         for group in self.groups[-2:]:
             out |= {f"{group.name}_tests": group.n_tests, f"{group.name}_ks_p": group.ks_p}
