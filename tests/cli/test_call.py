@@ -218,12 +218,18 @@ def test_background_needs_molecules_and_distinct_donors(folder: Path) -> None:
     empty = write_bam(folder / "e.bam", [], HEADER)
     more = [*inputs(folder)[2:], "--output", folder / "bg.gz"]
     with pytest.raises(InputError, match="no molecule of the normals lies on a target"):
+        run(background, "--normals", empty, *more, "--min-covered-share", 0)
+    with pytest.raises(InputError, match=r"e\.bam: its molecules cover 0\.0% of the panel, expected 50\.0% or more"):
         run(background, "--normals", empty, *more)
     with pytest.raises(InputError, match="a BAM is named twice"):
         run(background, "--normals", empty, empty, *more)
+    first = normals(folder, 1)
     other = write_bam(folder / "o.bam", [], BamHeader.of_contigs((("chrU", 5),)))
     with pytest.raises(InputError, match="its contigs differ"):
-        run(background, "--normals", empty, other, *more)
+        run(background, "--normals", *first, other, *more)
+    copy = write_bam(folder / "copy.bam", crowd(800, 50, [(400, [SNV])])[::-1], HEADER)
+    with pytest.raises(InputError, match=r"copy\.bam: holds the same molecules as n0\.bam"):
+        run(background, "--normals", *first, copy, *more)
 
 
 def test_options_that_contradict_the_kit_are_refused(folder: Path) -> None:

@@ -5,11 +5,10 @@ from numpy.typing import NDArray
 
 from ctdna.kernels.jit import kernel
 from ctdna.kernels.random_stream import stream, unit
-from ctdna.kernels.tails import class_weights, critical_score, score_p
+from ctdna.kernels.tails import class_weights, score_p
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Int = int | np.int64
 
 
 @kernel
@@ -34,21 +33,8 @@ def randomised_p(
         randomised[i] = more + u * (p[i] - more)
 
 
-@kernel
-def attained(n: Ints, mean: Floats, size: Floats, vaf: float, alpha: float, out: Floats) -> None:
-    """Fill each row's chance, under the null, of a p-value of `alpha` or less; `n`, `mean`, `size`: (rows, classes)."""
-    for i in range(len(n)):
-        out[i] = 0.0
-        if n[i].sum() > 0:
-            weights = class_weights(n[i], mean[i], vaf)
-            score = critical_score(n[i], mean[i], size[i], weights, alpha)
-            if score >= 0:
-                out[i] = score_p(n[i], mean[i], size[i], weights, score)
-
-
 def warm() -> None:
     """Compile every kernel of this module on one row of one class."""
     n, k = np.full((1, 1), 100, np.int64), np.ones((1, 1), np.int64)
     mean, size = np.full((1, 1), 1e-3), np.full((1, 1), 1e4)
     randomised_p(k, n, mean, size, 0.01, np.uint64(1), np.empty(1), np.empty(1))
-    attained(n, mean, size, 0.01, 1e-3, np.empty(1))

@@ -7,15 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctdna.model.annotation import Hotspot
 from ctdna.model.background import TrainedBackground
 from ctdna.model.errors import DefinitionError, InputError
-from ctdna.model.evidence import N_CLASSES, TIERS, Panel
+from ctdna.model.evidence import BASES, N_CLASSES, TIERS, Panel
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.background import BackgroundParams
 from ctdna.model.params.call import CallParams
 from ctdna.stages.background_fit import donor_shapes, factor_shapes, indel_shapes, site_model
 from ctdna.stages.candidates import find_indels
-from ctdna.stages.evidence import Evidence
+from ctdna.stages.evidence import Evidence, target_sites
 from ctdna.stages.indel_background import PlaceErrors, by_context, indel_places, place_depth, place_errors
 from ctdna.stages.rates import SiteTable, contexts, own_rates, panel_digest, site_p_values, site_table, tested
 from ctdna.stats.indel_background import N_INDEL_CONTEXTS
@@ -60,6 +61,18 @@ def rules_of(params: CallParams) -> dict[str, int]:
     return {name: int(getattr(params, name)) for name in RULES}
 
 
+def hotspot_mask(panel: Panel, hotspots: Sequence[Hotspot]) -> Bools:
+    """Return (sites, 4): the substitutions among these alleles."""
+    slots = target_sites(panel)
+    out = np.zeros((len(slots), len(BASES)), np.bool_)
+    for hotspot in hotspots:
+        slot = panel.slot(hotspot.contig, hotspot.pos1 - 1)
+        at = int(np.searchsorted(slots, slot))
+        if len(hotspot.ref) == len(hotspot.alt) == 1 and at < len(slots) and slots[at] == slot:
+            out[at, BASES.index(hotspot.alt)] = True
+    return out
+
+
 def read_donor(
     evidence: Evidence, params: CallParams, training: BackgroundParams, is_hotspot: Bools | None = None
 ) -> Donor:
@@ -75,7 +88,7 @@ def read_donor(
         raise InputError(None, "", what, "give normals of this panel, or lower --min-covered-share")
     mean, size = own_rates(sites, evidence.panel, None, params)
     depth = np.maximum(1, sites.n.sum(axis=1))[:, None]
-    is_germline = tested(sites) & (sites.k.sum(axis=2) >= training.germline_vaf * depth)
+    is_germline = tested(sites) & (sites.k.sum(axis=2) >= training.donor_germline_vaf * depth)
     level = np.full(is_germline.shape, training.clonal_p)
     if is_hotspot is not None:
         level[is_hotspot] = training.hotspot_clonal_p
@@ -106,8 +119,8 @@ def kept_indels(donors: Sequence[Donor], params: BackgroundParams) -> list[Bools
     rare, counted = [], np.zeros(len(donors[0].indel_depth), np.int64)
     for donor in donors:
         vaf = donor.indels.k.sum(axis=1) / np.maximum(1, donor.indels.depth)
-        rare.append(vaf < params.germline_vaf)
-        counted[donor.indels.place[(vaf >= params.germline_vaf) & (vaf < params.slippage_vaf)]] += 1
+        rare.append(vaf < params.donor_germline_vaf)
+        counted[donor.indels.place[(vaf >= params.donor_germline_vaf) & (vaf < params.slippage_vaf)]] += 1
     is_common = counted > max(1.0, params.max_clonal_share * len(donors))
     kept = []
     for donor, is_rare in zip(donors, rare, strict=True):
@@ -120,7 +133,8 @@ def donors_with(donors: Sequence[Donor], params: BackgroundParams) -> NDArray[np
     """Return (sites, 4): how many donors show the allele in `donor_molecules` molecules or more, not as germline."""
     least = params.donor_molecules
     has = [(donor.sites.k.sum(axis=2) >= least) & tested(donor.sites) & ~donor.is_germline for donor in donors]
-    return np.sum(has, axis=0).astype(np.int32)
+    counts: NDArray[np.int32] = np.sum(has, axis=0, dtype=np.int32)
+    return counts
 
 
 def train(donors: Sequence[Donor], training: Training) -> TrainedBackground:
@@ -141,8 +155,8 @@ def train(donors: Sequence[Donor], training: Training) -> TrainedBackground:
     for donor, some in zip(donors, kept, strict=True):
         indel_k += by_context(places.context[donor.indels.place[some]], donor.indels.k[some])
         indel_n += by_context(places.context, donor.indel_depth)
-    errors = [donor.indels._replace(place=d.place[some], k=d.k[some], depth=d.depth[some])
-              for donor, d, some in ((donor, donor.indels, some) for donor, some in zip(donors, kept, strict=True))]  # fmt: skip
+    rows = zip((donor.indels for donor in donors), kept, strict=True)
+    errors = [PlaceErrors(d.place[some], d.k[some], d.depth[some]) for d, some in rows]
     shapes = indel_shapes(errors, [donor.indel_depth for donor in donors], places, indel_k, indel_n)
     return TrainedBackground(
         training.kit, panel_digest(panel), training.rules, training.params.model_dump(), training.facts, len(donors),

@@ -51,14 +51,19 @@ class SiteModel(NamedTuple):
 
 
 def _substitution_means(ref: NDArray[np.uint8], k: Ints, n: Ints) -> Floats:
-    """Return (4, 4, 8): errors of the substitution, shrunk towards the prior's shape at the class's own level."""
+    """Return (4, 4, 8): errors of the substitution.
+
+    Shrunk towards those of both strands together (C>T with G>A), and these towards the prior's shape at the class's
+    own level.
+    """
     prior = prior_substitutions()
     counts = np.zeros((2, 4, 4, N_CLASSES), np.int64)
     for base in range(4):
         counts[:, base] = k[ref == base].sum(axis=0), n[ref == base].sum(axis=0)
     expected = (counts[1] * prior).sum(axis=(0, 1))
-    level = (counts[0].sum(axis=(0, 1)) + PRIOR_EVENTS) / (expected + PRIOR_EVENTS)
-    return posterior_mean(counts[0], counts[1], prior * level)
+    level = prior * (counts[0].sum(axis=(0, 1)) + PRIOR_EVENTS) / (expected + PRIOR_EVENTS)
+    both = counts + counts[:, ::-1, ::-1]
+    return posterior_mean(counts[0], counts[1], posterior_mean(both[0], both[1], level))
 
 
 def _context_means(context: Ints, k: Ints, n: Ints, by_substitution: Floats) -> Floats:
@@ -133,8 +138,8 @@ def factor_shapes(tables: Sequence[SiteTable], keep: Sequence[Bools], model: Sit
     factor = (class_seen + out[0]) / (class_expected + out[0])
     predicted, other = _of_the_others(seen, expected * factor[:, None, None, :])
     for c in range(N_CLASSES):
-        rows = [column[..., c].ravel() for column in (seen.astype(np.int64), predicted, other)]
-        out[1, c] = fit_shape(rows[0], rows[1], rows[2])
+        errors = seen[..., c].astype(np.int64).ravel()
+        out[1, c] = fit_shape(errors, predicted[..., c].ravel(), other[..., c].ravel())
     return out
 
 

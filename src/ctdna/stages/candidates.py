@@ -103,7 +103,7 @@ def repeat_of(panel: Panel, change: Change) -> tuple[int, int]:
 
 def indel_context(change: Change, run: tuple[int, int]) -> int:
     """Return the index of the change's null rate."""
-    return context_of(change.n_deleted, len(change.inserted), run).index()
+    return context_of(change.n_deleted, len(change.inserted), run).row()
 
 
 def _events(evidence: Evidence, end_bases: int, distance: int) -> IndelEvents:

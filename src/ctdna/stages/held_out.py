@@ -7,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kstest
 
-from ctdna.kernels.calibration import attained, randomised_p
+from ctdna.kernels.calibration import randomised_p
+from ctdna.kernels.tails import attained_sizes
 from ctdna.model.held_out import LEVELS, HeldOut, HeldOutGroup
 from ctdna.model.params.call import CallParams
 from ctdna.stages.background import Donor, Training, kept_indels, left_out, ordered, train
+from ctdna.stages.call import SUBSTITUTION_SHARE, TESTS_PER_SITE
 from ctdna.stages.indel_background import IndelPlaces, indel_places, place_rates
 from ctdna.stages.rates import donor_indels, own_rates, tested
+from ctdna.stats.limits import panel_alpha
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,8 +25,6 @@ LEAST_DONORS = 3
 SUBSTITUTIONS = ("C>A", "C>G", "C>T", "T>A", "T>C", "T>G")
 """Strands put together: C>A holds G>T too."""
 INDELS = ("deletion", "insertion")
-TESTS_PER_SITE = 4
-"""As `call` counts them: three substitutions and, as one test, every other change that begins there."""
 _POINTS = 160
 _GROUP = np.array([[-1, 5, 4, 3], [0, -1, 1, 2], [2, 1, -1, 0], [3, 4, 5, -1]])
 
@@ -35,9 +36,9 @@ class _Tests(NamedTuple):
     """Index into SUBSTITUTIONS + INDELS."""
     p: Floats
     randomised: Floats
-    n_molecules: Ints
     attained: Floats
-    """Chance of p at most the level, by chance."""
+    """Chance of a call under the null."""
+    is_call: Bools
     is_own: Bools
     """Clear in this donor and in few others: perhaps a clone's."""
 
@@ -46,18 +47,16 @@ def _key(donor: Donor) -> int:
     return int(donor.digest[:16], 16)
 
 
-def _level(params: CallParams, n_tests: int) -> float:
-    return params.false_positives_per_panel / max(1, n_tests)
-
-
 def _p_values(k: Ints, n: Ints, rates: tuple[Floats, Floats], params: CallParams, key: int, alpha: float) -> (
-    tuple[Floats, Floats, Floats]
+    tuple[Floats, Floats, Floats, Bools]
 ):  # fmt: skip
-    p, randomised, size = np.empty((3, len(k)))
-    arrays = [np.ascontiguousarray(column) for column in (k, n, *rates)]
-    randomised_p(*arrays, params.claimed_lod, np.uint64(key), p, randomised)
-    attained(*arrays[1:], params.claimed_lod, alpha, size)
-    return p, randomised, size
+    """Return p-values, randomised p-values, and of each test the chance to be a call and whether it is one."""
+    p, randomised = np.empty((2, len(k)))
+    sizes = np.empty((len(k), 1))
+    n, mean, size = np.ascontiguousarray(n), *(np.ascontiguousarray(column) for column in rates)
+    randomised_p(np.ascontiguousarray(k), n, mean, size, params.claimed_lod, np.uint64(key), p, randomised)
+    attained_sizes(n, mean, size, params.claimed_lod, np.array([alpha]), sizes)
+    return p, randomised, sizes[:, 0], (p <= alpha) & (k.sum(axis=1) >= params.min_alt_molecules)
 
 
 def _tests_of(
@@ -69,19 +68,17 @@ def _tests_of(
     mean, size = own_rates(sites, training.panel, trained, params)
     site, alt = np.nonzero(tested(sites) & ~donor.is_germline)
     n, rates = sites.n[site], (mean[site, alt], size[site, alt])
-    alpha = _level(params, TESTS_PER_SITE * len(sites.slots))
+    budget = params.false_positives_per_panel
+    alpha = panel_alpha(n, *rates, SUBSTITUTION_SHARE * budget, params.claimed_lod, 1)
     first = _p_values(sites.k[site, alt], n, rates, params, _key(donor), alpha)
+    indel_alpha = budget / (TESTS_PER_SITE * len(sites.slots))
     null = donor_indels(donor.indels, donor.indel_depth, places, trained, params)
     k = np.zeros((len(places.slot), sites.n.shape[1]), np.int64)
     k[donor.indels.place[is_kept]] = donor.indels.k[is_kept]
-    second = _p_values(k, donor.indel_depth, place_rates(null, places), params, _key(donor) ^ 1, alpha)
-    return _Tests(
-        np.concatenate([_GROUP[sites.ref[site], alt], len(SUBSTITUTIONS) + places.is_insertion]),
-        np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]]),
-        np.concatenate([sites.k[site, alt].sum(axis=1), k.sum(axis=1)]),
-        np.concatenate([first[2], second[2]]),
-        np.concatenate([out[site, alt], np.zeros(len(k), np.bool_)]),
-    )  # fmt: skip
+    second = _p_values(k, donor.indel_depth, place_rates(null, places), params, _key(donor) ^ 1, indel_alpha)
+    group = np.concatenate([_GROUP[sites.ref[site], alt], len(SUBSTITUTIONS) + places.is_insertion])
+    is_own = np.concatenate([out[site, alt], np.zeros(len(k), np.bool_)])
+    return _Tests._make([group, *(np.concatenate(pair) for pair in zip(first, second, strict=True)), is_own])
 
 
 def _group(name: str, tests: _Tests, some: Bools) -> HeldOutGroup:
@@ -110,13 +107,11 @@ def calibrate(donors: Sequence[Donor], training: Training, params: CallParams) -
         others = [*donors[:i], *donors[i + 1 :]]
         parts.append(_tests_of(donor, outs[i], kept[i], others, training, params, places))
     if not parts:
-        return HeldOut((), 0, 0.0, 0.0, 0.0)
+        return HeldOut((), 0, 0.0, 0.0)
     tests = _Tests._make(np.concatenate(column) for column in zip(*parts, strict=True))
     is_indel = tests.group >= len(SUBSTITUTIONS)
     chosen = {name: tests.group == i for i, name in enumerate((*SUBSTITUTIONS, *INDELS))}
     chosen |= {"substitutions": ~is_indel, "indels": is_indel}
     groups = tuple(_group(name, tests, some) for name, some in chosen.items())
-    alpha = _level(params, TESTS_PER_SITE * len(donors[0].sites.slots))
-    is_call = (tests.p <= alpha) & (tests.n_molecules >= params.min_alt_molecules)
-    expected, observed = float(tests.attained.sum()) / len(donors), float(is_call.sum()) / len(donors)
-    return HeldOut(groups, len(donors), alpha, expected, observed)
+    calls = (float(column.sum()) / len(donors) for column in (tests.attained, tests.is_call))
+    return HeldOut(groups, len(donors), *calls)

@@ -88,7 +88,7 @@ def _repeats(reference: Ints, unit: int) -> tuple[Ints, Ints]:
 
 def _add(out: list[tuple[Ints, Ints]], slots: Ints, contexts: list[IndelContext]) -> None:
     for context in contexts:
-        out.append((slots, np.full(len(slots), context.index())))
+        out.append((slots, np.full(len(slots), context.row())))
 
 
 def _repeat_places(reference: Ints, unit: int) -> list[tuple[Ints, Ints]]:
@@ -111,8 +111,9 @@ def _repeat_places(reference: Ints, unit: int) -> list[tuple[Ints, Ints]]:
 def indel_places(panel: Panel) -> IndelPlaces:
     """Return the places of a panel.
 
-    A deletion or insertion that is left-aligned begins at the first base of its repeat, so that a repeat is one place for
-    each number of units. Outside of repeats every base is a place, but of one-base deletions only where it stands alone.
+    A deletion or insertion that is left-aligned begins at the first base of its repeat, so that a repeat is one place
+    for each number of units. Outside of repeats every base is a place, but of one-base deletions only where it stands
+    alone.
     """
     reference = panel.regions.reference.astype(np.int64)
     every = np.arange(len(reference))

@@ -6,6 +6,7 @@ variation)^2: what scales the rate leaves the shape as it is. Fits take counts a
 which the beta-binomial is at small rates.
 """
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ LEAST_RATE, MOST_RATE = 1e-9, 0.25
 _TIER_RATE = (1e-6, 1.5e-5, 4e-5, 1.5e-4)
 _END_FACTOR = 3.0
 _DEAMINATION, _OXIDATION, _TRANSITION = 3.0, 2.0, 1.5
-_SHAPES = (0.05, 1e6)
+_LN_SHAPES = (math.log(0.05), math.log(1e6))
 _SURE = 1e9
 """Greater shapes scatter nothing."""
 
@@ -134,7 +135,7 @@ def fit_shape(
         prior = 0.5 * ((ln_shape - np.log(centre)) / SHAPE_SPREAD) ** 2
         return float(prior - (ln_marginal(rows, means, shapes) * times).sum())
 
-    found = minimize_scalar(cost, bounds=np.log(_SHAPES), method="bounded", options={"xatol": 1e-3})
+    found = minimize_scalar(cost, bounds=_LN_SHAPES, method="bounded", options={"xatol": 1e-3})
     return float(np.exp(found.x))
 
 

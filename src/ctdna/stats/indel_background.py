@@ -37,10 +37,10 @@ class IndelContext(NamedTuple):
     step: int
     """Units that come or go, 1 to 3; outside of repeats 1: one base, 2: fewer than 6, 3: 6 or more."""
 
-    def index(self) -> int:
+    def row(self) -> int:
         """Return the row of this context in tables of rates."""
-        row = (int(self.is_insertion) * (MAX_UNIT + 1) + self.unit) * MAX_RUN + self.copies - 1
-        return row * MAX_STEP + self.step - 1
+        repeat = (int(self.is_insertion) * (MAX_UNIT + 1) + self.unit) * MAX_RUN + self.copies - 1
+        return repeat * MAX_STEP + self.step - 1
 
 
 def context_of(n_deleted: int, n_inserted: int, run: tuple[int, int]) -> IndelContext:

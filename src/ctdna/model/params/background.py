@@ -6,10 +6,10 @@ from ctdna.model.base import Frozen
 class BackgroundParams(Frozen):
     """The rules of training."""
 
-    germline_vaf: float = 0.05
+    donor_germline_vaf: float = 0.05
     """A donor's allele from this VAF on is the donor's own."""
     slippage_vaf: float = 0.2
-    """An indel below this VAF that reaches `germline_vaf` in many donors is slippage of the place, and stays."""
+    """An indel below this VAF that reaches `donor_germline_vaf` in many donors is slippage of the place, and stays."""
     clonal_p: float = 1e-6
     """So is an allele less likely than this under the donor's errors, if few donors have it."""
     hotspot_clonal_p: float = 1e-3
