@@ -176,7 +176,7 @@ class Finding(Frozen):
     white_cells: WhiteCellCount | None = None
     """None: none were given."""
     mutant_per_ml: Amount | None = None
-    """Mutant molecules per mL of plasma; None: the concentration of cfDNA is not known."""
+    """Mutant molecules per mL of plasma; None with filters, or where the concentration of cfDNA is not known."""
 
     @property
     def key(self) -> str:

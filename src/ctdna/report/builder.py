@@ -170,11 +170,11 @@ def findings_of(sources: Sources) -> tuple[Finding, ...]:
 
 
 def mutant_per_ml(finding: Finding, ng_per_ml: float | None) -> Amount | None:
-    """Return the mutant molecules per mL of plasma, None where the concentration of cfDNA is not known.
+    """Return the mutant molecules per mL of plasma, None with filters or where the concentration is not known.
 
     VAF times ng/mL times 303 haploid genomes per ng; the interval is that of the VAF, the concentration taken as exact.
     """
-    if ng_per_ml is None:
+    if ng_per_ml is None or finding.filters:
         return None
     value, low, high = (vaf * ng_per_ml * GENOMES_PER_NG for vaf in (finding.vaf, finding.vaf_low, finding.vaf_high))
     return Amount(value=value, low=low, high=high)

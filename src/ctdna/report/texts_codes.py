@@ -9,6 +9,7 @@ CODES: dict[str, tuple[str, str]] = {
     "class_short.mnv": ("MNV", "MNV"),
     "role.patient": ("Patient", "患者样本"),
     "role.positive_control": ("Positive control", "阳性对照"),
+    "role.white_cells": ("White cells", "白细胞"),
     "role.no_template_control": ("No-template control", "无模板对照"),
     "role.normal": ("Normal plasma", "正常血浆"),
     "state.DETECTED": ("Detected", "检出"),
