@@ -132,8 +132,8 @@ def command(
     whether its p-values are uniform. Use 20 donors or more: few donors cost power.
     """
     from ctdna.formats.background_file import write_background
-    from ctdna.formats.held_out import write_calibration, write_plot
     from ctdna.formats.documents import write_json
+    from ctdna.formats.held_out import write_calibration, write_plot
     from ctdna.kit.load import load_kit
     from ctdna.report.charts_held_out import qq_chart
     from ctdna.stages.background import Training, rules_of, train, training_metrics

@@ -1,6 +1,7 @@
 """Variants, and per locus what could have been seen."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -101,14 +102,15 @@ class _Caller:
         self.phasing = Phasing(evidence, params.fragment_end_bases, self.alleles)
         self.n_tests = max(1, TESTS_PER_SITE * len(self.sites.slots))
         self.alpha = params.false_positives_per_panel / self.n_tests
-        self.substitution_alpha = self._substitution_alpha(threads)
+        self.threads = threads
 
-    def _substitution_alpha(self, threads: int) -> float:
+    @cached_property
+    def substitution_alpha(self) -> float:
         """Return the level of one substitution's test, from what the tests of this very panel attain."""
         site, alt = np.nonzero(tested(self.sites))
         rows = self.sites.n[site], self.rates.mean[site, alt], self.rates.size[site, alt]
         budget = SUBSTITUTION_SHARE * self.params.false_positives_per_panel
-        return panel_alpha(*rows, budget, self.params.claimed_lod, threads)
+        return panel_alpha(*rows, budget, self.params.claimed_lod, self.threads)
 
     def alpha_of(self, key: Key, variant_class: str) -> float:
         alpha = self.substitution_alpha if variant_class == "snv" else self.alpha
@@ -268,7 +270,7 @@ def _metrics(
 
 
 def _marker(caller: _Caller, trained: TrainedBackground | None, white: Evidence | None) -> Marker:
-    judge_white = _Caller(white, caller.params, caller.listed, trained).again if white else None
+    judge_white = _Caller(white, caller.params, caller.listed, trained, caller.threads).again if white else None
     around = Neighbourhood(caller.evidence, caller.phasing, caller.params)
     return Marker(caller.params, caller.sites, trained, around, judge_white)
 
@@ -346,9 +348,10 @@ def judge_alleles(
     common_snps: Sequence[CommonSnp],
     trained: TrainedBackground | None,
     alleles: Sequence[Allele],
+    threads: int = 1,
 ) -> list[Candidate]:
     """Return each allele as `call` judges it, whether the sample shows it or not; before neighbours are joined."""
-    caller = _Caller(evidence, params, _listed(evidence.panel, hotspots, common_snps)[0], trained)
+    caller = _Caller(evidence, params, _listed(evidence.panel, hotspots, common_snps)[0], trained, threads)
     return [caller.substitution(a) if a.variant_class == "snv" else caller.other(a) for a in alleles]
 
 

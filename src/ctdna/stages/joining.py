@@ -37,6 +37,9 @@ class IndelAlleles(NamedTuple):
     """Of joint indels: the indels that make them."""
 
 
+NO_INDELS = IndelAlleles((), {})
+
+
 def indel_alleles(indels: IndelTable, assembled: Sequence[Change], floor: int) -> IndelAlleles:
     """Return the distinct indels worth judging, in the order of place."""
     n_molecules: dict[tuple[int, int, bytes], int] = {}

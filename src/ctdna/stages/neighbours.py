@@ -72,4 +72,4 @@ class Neighbourhood:
         chosen = self._index.over(allele.slot, allele.slot + 1)
         place = allele.slot, BASES.index(allele.alt), params.misaligned_bases
         n, n_doubtful = doubtful_molecules(evidence.reads, evidence.panel.regions, chosen, evidence.molecule_of, *place)
-        return n_doubtful >= params.misaligned_share * max(1, n)
+        return bool(n_doubtful >= params.misaligned_share * max(1, n))
