@@ -25,7 +25,7 @@ LEAST_DONORS = 3
 SUBSTITUTIONS = ("C>A", "C>G", "C>T", "T>A", "T>C", "T>G")
 """Strands put together: C>A holds G>T too."""
 INDELS = ("deletion", "insertion")
-_POINTS = 160
+_POINTS = 90
 _GROUP = np.array([[-1, 5, 4, 3], [0, -1, 1, 2], [2, 1, -1, 0], [3, 4, 5, -1]])
 
 
@@ -81,7 +81,7 @@ def _tests_of(
     return _Tests._make([group, *(np.concatenate(pair) for pair in zip(first, second, strict=True)), is_own])
 
 
-def _group(name: str, tests: _Tests, some: Bools) -> CalibrationGroup:
+def _group(name: str, tests: _Tests, some: Bools, n_donors: int) -> CalibrationGroup:
     values = np.sort(tests.randomised[some])
     ks = kstest(values, "uniform", method="asymp") if len(values) else None
     ranks = np.unique(np.round(np.geomspace(1, max(1, len(values)), _POINTS)).astype(np.int64))[: len(values)]
@@ -92,6 +92,8 @@ def _group(name: str, tests: _Tests, some: Bools) -> CalibrationGroup:
         tuple(int((tests.randomised[some & tests.is_own] <= level).sum()) for level in LEVELS),
         float(ks.statistic) if ks else 0.0,
         float(ks.pvalue) if ks else 1.0,
+        float(tests.attained[some].sum()) / n_donors,
+        float(tests.is_call[some].sum()) / n_donors,
         tuple((int(rank), float(values[rank - 1])) for rank in ranks),
     )
 
@@ -107,11 +109,10 @@ def calibrate(donors: Sequence[Donor], training: Training, params: CallParams) -
         others = [*donors[:i], *donors[i + 1 :]]
         parts.append(_tests_of(donor, outs[i], kept[i], others, training, params, places))
     if not parts:
-        return Calibration((), 0, 0.0, 0.0)
+        return Calibration((), 0)
     tests = _Tests._make(np.concatenate(column) for column in zip(*parts, strict=True))
     is_indel = tests.group >= len(SUBSTITUTIONS)
     chosen = {name: tests.group == i for i, name in enumerate((*SUBSTITUTIONS, *INDELS))}
     chosen |= {"substitutions": ~is_indel, "indels": is_indel}
-    groups = tuple(_group(name, tests, some) for name, some in chosen.items())
-    calls = (float(column.sum()) / len(donors) for column in (tests.attained, tests.is_call))
-    return Calibration(groups, len(donors), *calls)
+    groups = tuple(_group(name, tests, some, len(donors)) for name, some in chosen.items())
+    return Calibration(groups, len(donors))
