@@ -155,7 +155,7 @@ def command(
     if not sum(donor.n_used for donor in donors):
         raise InputError(None, "--normals", "no molecule of the normals lies on a target", "check BAMs and panel")
     training = Training(ground.panel, rules_of(params), settings, kit_name or ".", facts)
-    found = calibrate(donors, training, params)
+    found = calibrate(donors, training, params, threads)
     trained = train(donors, training)._replace(calibration=found.summary())
     write_background(output, trained)
     if calibration:

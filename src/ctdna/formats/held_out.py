@@ -5,7 +5,18 @@ from pathlib import Path
 from ctdna.formats.atomic import atomic_path
 from ctdna.model.held_out import LEVELS, HeldOut
 
-COLUMNS = ("tests", "n_tests", "level", "expected", "observed", "own", "ks_statistic", "ks_p")
+COLUMNS = (
+    "tests",
+    "n_tests",
+    "level",
+    "expected",
+    "observed",
+    "own",
+    "ks_statistic",
+    "ks_p",
+    "calls_expected",
+    "calls_observed",
+)
 
 
 def write_calibration(path: Path, calibration: HeldOut) -> None:
@@ -16,12 +27,12 @@ def write_calibration(path: Path, calibration: HeldOut) -> None:
     """
     lines = [
         f"#donors held out, one by one: {calibration.n_donors}",
-        f"#false calls a panel: {calibration.expected_calls:.6g} expected, {calibration.observed_calls:.6g} observed",
         "\t".join(COLUMNS),
     ]
     for group in calibration.groups:
+        calls = (group.expected_calls, group.observed_calls)
         for level, observed, own in zip(LEVELS, group.observed, group.own, strict=True):
-            figures = (level, group.n_tests * level, observed, own, group.ks_statistic, group.ks_p)
+            figures = (level, group.n_tests * level, observed, own, group.ks_statistic, group.ks_p, *calls)
             lines.append("\t".join([group.name, str(group.n_tests), *(f"{value:.6g}" for value in figures)]))
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -25,7 +25,7 @@ class TrainedBackground(NamedTuple):
     site_shape: NDArray[np.float64]
     """(8,) shape, 1 / (coefficient of variation)^2, of sites' rates around their context's."""
     factor_shape: NDArray[np.float64]
-    """(2, 8) shape of donors' factors: of a class, and of a substitution within the class."""
+    """(2, 8) shape of donors' factors: of a group (deamination, oxidation, others), and of a substitution within it."""
     donor_shape: NDArray[np.float64]
     """(8,) shape of a donor's rate at a site around the site's rate times the donor's factor."""
     site_k: NDArray[np.int64]

@@ -17,29 +17,28 @@ class HeldOutGroup(NamedTuple):
     ks_statistic: float
     """Kolmogorov and Smirnov's distance from uniform."""
     ks_p: float
+    expected_calls: float
+    """Tests that reach the level of a call by chance, a panel, whatever their molecules."""
+    observed_calls: float
+    """Tests that did, a panel, with enough molecules for a call."""
     quantiles: tuple[tuple[int, float], ...]
     """Ranks (from 1) and the p-values that hold them."""
 
 
 class HeldOut(NamedTuple):
-    """Groups of tests, and false calls at the level of one test."""
+    """How the tests of normals fell, each held out in turn."""
 
     groups: tuple[HeldOutGroup, ...]
     """Six substitutions (strands put together), deletions, insertions, then all substitutions and all indels."""
     n_donors: int
-    expected_calls: float
-    """Tests that reach the level of a call by chance, a panel, whatever their molecules."""
-    observed_calls: float
-    """Tests that did, a panel, with enough molecules for a call."""
 
     def summary(self) -> dict[str, float]:
         """Return the figures that a background's header and the metrics hold."""
-        if not self.groups:
-            return {}
-        out: dict[str, float] = {"calibration_donors": self.n_donors}
-        out |= {"false_calls_expected": self.expected_calls, "false_calls_observed": self.observed_calls}
+        out: dict[str, float] = {"calibration_donors": self.n_donors} if self.groups else {}
         for group in self.groups[-2:]:
             out |= {f"{group.name}_tests": group.n_tests, f"{group.name}_ks_p": group.ks_p}
+            out |= {f"{group.name}_calls_expected": group.expected_calls}
+            out |= {f"{group.name}_calls_observed": group.observed_calls}
             for level, n in zip(LEVELS, group.observed, strict=True):
                 out[f"{group.name}_p_{level:g}_ratio"] = n / max(1e-300, group.n_tests * level)
         return out

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from ctdna.model.evidence import N_CLASSES
 from ctdna.stages.indel_background import IndelPlaces, PlaceErrors, by_context, trained_indel_rates
-from ctdna.stages.rates import BaseRates, SiteTable, noisy_places, sample_factors, site_posterior
+from ctdna.stages.rates import BaseRates, SiteTable, group_sums, noisy_places, sample_factors, site_posterior
 from ctdna.stats.background import (
+    DAMAGE,
     DONOR_SHAPE,
     LEAST_RATE,
     PRIOR_EVENTS,
@@ -124,23 +125,26 @@ def _of_the_others(seen: Floats, expected: Floats) -> tuple[Floats, Floats]:
 
 
 def factor_shapes(tables: Sequence[SiteTable], keep: Sequence[Bools], model: SiteModel) -> Floats:
-    """Return (2, 8): shapes of donors' factors of a class, and of a substitution within it.
+    """Return (2, 8): shapes of donors' factors of a group of substitutions, and of a substitution within it.
 
     Each donor is held against what the other donors let expect.
     """
     mean = site_posterior(model.k, model.n, model.expected, model.site_shape, model.is_noisy)[0]
     seen, expected = _sums(tables, [some & ~model.is_noisy for some in keep], mean)
     out = np.empty((2, N_CLASSES))
-    class_seen, class_expected = seen.sum(axis=(1, 2)), expected.sum(axis=(1, 2))
-    predicted, other = _of_the_others(class_seen, class_expected)
-    for c in range(N_CLASSES):
-        out[0, c] = fit_shape(class_seen[:, c].astype(np.int64), predicted[:, c], other[:, c])
-    factor = (class_seen + out[0]) / (class_expected + out[0])
-    predicted, other = _of_the_others(seen, expected * factor[:, None, None, :])
-    for c in range(N_CLASSES):
-        errors = seen[..., c].astype(np.int64).ravel()
-        out[1, c] = fit_shape(errors, predicted[..., c].ravel(), other[..., c].ravel())
+    group_seen, group_expected = group_sums(seen), group_sums(expected)
+    out[0] = _fit_classes(group_seen, group_expected)
+    factor = (group_seen + out[0]) / (group_expected + out[0])
+    out[1] = _fit_classes(seen, expected * factor[:, DAMAGE])
     return out
+
+
+def _fit_classes(seen: Floats, expected: Floats) -> Floats:
+    """Return (8,) shapes of donors around what the others let expect; the first axis is donors, the last classes."""
+    predicted, other = _of_the_others(seen, expected)
+    errors = seen.astype(np.int64)
+    rows = [(errors[..., c].ravel(), predicted[..., c].ravel(), other[..., c].ravel()) for c in range(N_CLASSES)]
+    return np.array([fit_shape(*row) for row in rows])
 
 
 def _predictions(
@@ -185,6 +189,4 @@ def indel_shapes(
     expected = np.sum(depths, axis=0) * mean[places.context]
     none = np.full(len(seen), np.inf)
     shapes = [fit_shape(*condensed(seen[:, c], expected[:, c], none)) for c in range(N_CLASSES)]
-    predicted, other = _of_the_others(totals[0], totals[1])
-    factors = [fit_shape(totals[0, :, c].astype(np.int64), predicted[:, c], other[:, c]) for c in range(N_CLASSES)]
-    return np.array(shapes), np.array(factors)
+    return np.array(shapes), _fit_classes(totals[0], totals[1])

@@ -1,6 +1,7 @@
 """Whether the p-values of donors that were not trained on are uniform."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ from scipy.stats import kstest
 
 from ctdna.kernels.calibration import randomised_p
 from ctdna.kernels.tails import attained_sizes
+from ctdna.model.background import TrainedBackground
 from ctdna.model.held_out import LEVELS, HeldOut, HeldOutGroup
 from ctdna.model.params.call import CallParams
 from ctdna.stages.background import Donor, Training, kept_indels, left_out, ordered, train
@@ -25,7 +27,7 @@ LEAST_DONORS = 3
 SUBSTITUTIONS = ("C>A", "C>G", "C>T", "T>A", "T>C", "T>G")
 """Strands put together: C>A holds G>T too."""
 INDELS = ("deletion", "insertion")
-_POINTS = 160
+_POINTS = 90
 _GROUP = np.array([[-1, 5, 4, 3], [0, -1, 1, 2], [2, 1, -1, 0], [3, 4, 5, -1]])
 
 
@@ -60,11 +62,11 @@ def _p_values(k: Ints, n: Ints, rates: tuple[Floats, Floats], params: CallParams
 
 
 def _tests_of(
-    donor: Donor, out: Bools, is_kept: Bools, others: Sequence[Donor], training: Training, params: CallParams,
-    places: IndelPlaces,
+    donor: Donor, out: Bools, is_kept: Bools, trained: TrainedBackground, training: Training,
+    params: CallParams, places: IndelPlaces,
 ) -> _Tests:  # fmt: skip
-    """Return the tests of a donor against a background of the others, by the very rates and test that `call` uses."""
-    trained, sites = train(others, training), donor.sites
+    """Return the tests of a donor against a background of others, by the very rates and test that `call` uses."""
+    sites = donor.sites
     mean, size = own_rates(sites, training.panel, trained, params)
     site, alt = np.nonzero(tested(sites) & ~donor.is_germline)
     n, rates = sites.n[site], (mean[site, alt], size[site, alt])
@@ -81,7 +83,7 @@ def _tests_of(
     return _Tests._make([group, *(np.concatenate(pair) for pair in zip(first, second, strict=True)), is_own])
 
 
-def _group(name: str, tests: _Tests, some: Bools) -> HeldOutGroup:
+def _group(name: str, tests: _Tests, some: Bools, n_donors: int) -> HeldOutGroup:
     values = np.sort(tests.randomised[some])
     ks = kstest(values, "uniform", method="asymp") if len(values) else None
     ranks = np.unique(np.round(np.geomspace(1, max(1, len(values)), _POINTS)).astype(np.int64))[: len(values)]
@@ -92,26 +94,46 @@ def _group(name: str, tests: _Tests, some: Bools) -> HeldOutGroup:
         tuple(int((tests.randomised[some & tests.is_own] <= level).sum()) for level in LEVELS),
         float(ks.statistic) if ks else 0.0,
         float(ks.pvalue) if ks else 1.0,
+        float(tests.attained[some].sum()) / n_donors,
+        float(tests.is_call[some].sum()) / n_donors,
         tuple((int(rank), float(values[rank - 1])) for rank in ranks),
     )
 
 
-def calibrate(donors: Sequence[Donor], training: Training, params: CallParams) -> HeldOut:
-    """Return how p-values fall, each donor held out in turn and the background trained on the others.
-
-    Left aside are a donor's germline alleles (`germline_vaf` and more). Of fewer than 3 donors: no groups.
-    """
-    donors, places, parts = ordered(donors), indel_places(training.panel), []
-    outs, kept = left_out(donors, training.params), kept_indels(donors, training.params)
-    for i, donor in enumerate(donors if len(donors) >= LEAST_DONORS else ()):
-        others = [*donors[:i], *donors[i + 1 :]]
-        parts.append(_tests_of(donor, outs[i], kept[i], others, training, params, places))
-    if not parts:
-        return HeldOut((), 0, 0.0, 0.0)
+def _gathered(parts: Sequence[_Tests]) -> HeldOut:
     tests = _Tests._make(np.concatenate(column) for column in zip(*parts, strict=True))
     is_indel = tests.group >= len(SUBSTITUTIONS)
     chosen = {name: tests.group == i for i, name in enumerate((*SUBSTITUTIONS, *INDELS))}
     chosen |= {"substitutions": ~is_indel, "indels": is_indel}
-    groups = tuple(_group(name, tests, some) for name, some in chosen.items())
-    calls = (float(column.sum()) / len(donors) for column in (tests.attained, tests.is_call))
-    return HeldOut(groups, len(donors), *calls)
+    return HeldOut(tuple(_group(name, tests, some, len(parts)) for name, some in chosen.items()), len(parts))
+
+
+def held_out(donors: Sequence[Donor], others: Sequence[Donor], training: Training, params: CallParams) -> HeldOut:
+    """Return how the p-values of donors fall under a background of others.
+
+    Left aside are a donor's germline alleles (`donor_germline_vaf` and more).
+    """
+    donors, places = ordered(donors), indel_places(training.panel)
+    outs, kept = left_out(donors, training.params), kept_indels(donors, training.params)
+    trained = train(others, training)
+    rows = zip(donors, outs, kept, strict=True)
+    return _gathered([_tests_of(donor, out, some, trained, training, params, places) for donor, out, some in rows])
+
+
+def calibrate(donors: Sequence[Donor], training: Training, params: CallParams, threads: int = 1) -> HeldOut:
+    """Return how p-values fall, each donor held out in turn and the background trained on the others.
+
+    The same for any `threads`.
+    Left aside are a donor's germline alleles (`donor_germline_vaf` and more). Of fewer than 3 donors: no groups.
+    """
+    if len(donors) < LEAST_DONORS:
+        return HeldOut((), 0)
+    donors, places = ordered(donors), indel_places(training.panel)
+    outs, kept = left_out(donors, training.params), kept_indels(donors, training.params)
+
+    def tests_without(i: int) -> _Tests:
+        trained = train([*donors[:i], *donors[i + 1 :]], training)
+        return _tests_of(donors[i], outs[i], kept[i], trained, training, params, places)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return _gathered(list(pool.map(tests_without, range(len(donors)))))

@@ -67,6 +67,13 @@ class PlaceErrors(NamedTuple):
     """Molecules of all classes at the place."""
 
 
+def _has_period(reference: Ints, starts: Ints, unit: int, period: int) -> NDArray[np.bool_]:
+    """Return whether the unit at each start is itself a repeat of so many bases."""
+    same = np.concatenate([[0], np.cumsum(reference[:-period] == reference[period:])])
+    has: NDArray[np.bool_] = same[starts + unit - period] - same[starts] == unit - period
+    return has
+
+
 def _repeats(reference: Ints, unit: int) -> tuple[Ints, Ints]:
     """Return first slot and copies (2 or more) of the longest stretches that repeat a unit of so many bases."""
     same = np.zeros(len(reference) + 1, np.int8)
@@ -75,14 +82,10 @@ def _repeats(reference: Ints, unit: int) -> tuple[Ints, Ints]:
     edges = np.diff(np.concatenate([[0], same]))
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     copies = (ends - starts) // unit + 1
-    is_whole = [
-        not any(
-            unit % d == 0 and np.array_equal(reference[a : a + unit], np.tile(reference[a : a + d], unit // d))
-            for d in range(1, unit)
-        )
-        for a in starts
-    ]
-    keep = (copies >= 2) & np.array(is_whole, bool)
+    keep = copies >= 2
+    for period in range(1, unit):
+        if unit % period == 0:
+            keep &= ~_has_period(reference, starts, unit, period)
     return starts[keep], copies[keep]
 
 
@@ -152,9 +155,8 @@ def place_errors(table: IndelTable, places: IndelPlaces, depth: Ints) -> PlaceEr
 
 def by_context(context: Ints, counts: Ints) -> Ints:
     """Return (contexts, 8) sums of (rows, 8) counts."""
-    out = np.zeros((N_INDEL_CONTEXTS, N_CLASSES), np.int64)
-    np.add.at(out, context, counts)
-    return out
+    columns = [np.bincount(context, counts[:, c], N_INDEL_CONTEXTS) for c in range(N_CLASSES)]
+    return np.column_stack(columns).astype(np.int64)
 
 
 def trained_indel_rates(k: Ints, n: Ints) -> Floats:

@@ -24,8 +24,10 @@ from ctdna.stages.indel_background import (
     trained_indel_rates,
 )
 from ctdna.stats.background import (
+    DAMAGE,
     LEAST_RATE,
     MOST_RATE,
+    N_DAMAGE,
     PRIOR_EVENTS,
     PRIOR_SHAPE,
     Factor,
@@ -70,7 +72,7 @@ class BaseRates(NamedTuple):
     is_noisy: Bools
     """(sites, 4): alleles that err unlike their context; they say nothing of the sample."""
     factor_shape: Floats
-    """(2, 8): of samples' factors, for a class and for a substitution within it."""
+    """(2, 8): of samples' factors, of a group of substitutions and of a substitution within it."""
     outlier_share: float
     """Chance that a sample is like no donor."""
 
@@ -126,14 +128,20 @@ def site_p_values(sites: SiteTable, mean: Floats, size: Floats, vaf: float, min_
     return p
 
 
-def _two_levels(
-    by_class: tuple[Floats, Floats], by_base: tuple[Floats, Floats], base: tuple[Floats, Floats, float]
-) -> Factor:
-    """Return the factor of a class, and of a substitution within it, from (seen, expected) of either."""
-    first = sample_factor(*by_class, base[0], base[2])
-    second = sample_factor(by_base[0], first.mean * by_base[1], base[1], base[2])
-    leaning = base[1] / (first.mean * by_base[1] + base[1])
+def _two_levels(by_group: Floats, by_base: Floats, shapes: Floats, outlier_share: float) -> Factor:
+    """Return the factor of a substitution, around that of its group; `by_group`, `by_base`: seen and expected.
+
+    `shapes`: of groups, and of substitutions within them.
+    """
+    first = sample_factor(by_group[0], by_group[1], shapes[0], outlier_share)
+    second = sample_factor(by_base[0], first.mean * by_base[1], shapes[1], outlier_share)
+    leaning = shapes[1] / (first.mean * by_base[1] + shapes[1])
     return Factor(first.mean * second.mean, 1.0 / (1.0 / second.shape + leaning**2 / first.shape))
+
+
+def group_sums(by_base: Floats) -> Floats:
+    """Return sums over the substitutions of each group of damage: (..., 4, 4, 8) to (..., 3, 8)."""
+    return np.stack([by_base[..., group == DAMAGE, :].sum(axis=-2) for group in range(N_DAMAGE)], axis=-2)
 
 
 def sample_factors(sites: SiteTable, base: BaseRates, is_error: Bools) -> Factor:
@@ -144,16 +152,15 @@ def sample_factors(sites: SiteTable, base: BaseRates, is_error: Bools) -> Factor
     weight = is_error[:, :, None]
     seen, expected = sites.k * weight * 1.0, base.mean * sites.n[:, None, :] * weight
     by_base = np.array([[column[sites.ref == ref].sum(axis=0) for ref in range(4)] for column in (seen, expected)])
-    by_class = by_base.sum(axis=(1, 2))
-    shapes = (base.factor_shape[0], base.factor_shape[1], base.outlier_share)
-    table = _two_levels((by_class[0], by_class[1]), (by_base[0], by_base[1]), shapes)
+    by_group = group_sums(by_base)
+    table = _two_levels(by_group[:, DAMAGE], by_base, base.factor_shape, base.outlier_share)
     out = Factor(table.mean[sites.ref], table.shape[sites.ref])
     site, alt, c = np.nonzero(seen > 0)
+    ref = sites.ref[site]
     own = np.array([seen[site, alt, c], expected[site, alt, c]])
-    classes = np.maximum(by_class[:, c] - own, 0.0)
-    bases = np.maximum(by_base[:, sites.ref[site], alt, c] - own, 0.0)
-    shapes = (base.factor_shape[0][c], base.factor_shape[1][c], base.outlier_share)
-    found = _two_levels((classes[0], classes[1]), (bases[0], bases[1]), shapes)
+    groups = np.maximum(by_group[:, DAMAGE[ref, alt], c] - own, 0.0)
+    bases = np.maximum(by_base[:, ref, alt, c] - own, 0.0)
+    found = _two_levels(groups, bases, base.factor_shape[:, c], base.outlier_share)
     out.mean[site, alt, c], out.shape[site, alt, c] = found
     return out
 

@@ -33,6 +33,10 @@ PRIOR_EVENTS = 2.0
 OUTLIER_SHAPE = 0.5
 """Shape of the factor of a sample that is like no donor: a coefficient of variation of 1.4."""
 LEAST_RATE, MOST_RATE = 1e-9, 0.25
+DAMAGE = np.array([[0, 0, 0, 0], [2, 0, 0, 1], [1, 0, 0, 2], [0, 0, 0, 0]])
+"""(reference, alternate): 1 deamination (C>T, G>A), 2 oxidation (G>T, C>A), 0 the others: what raises one of them in a
+sample need not raise another."""
+N_DAMAGE = 3
 _TIER_RATE = (1e-6, 1.5e-5, 4e-5, 1.5e-4)
 _END_FACTOR = 3.0
 _DEAMINATION, _OXIDATION, _TRANSITION = 3.0, 2.0, 1.5
