@@ -27,6 +27,7 @@ from ctdna.stages.candidates import (
 from ctdna.stages.evidence import Evidence
 from ctdna.stages.joining import Phasing, join_candidates
 from ctdna.stages.judging import Candidate, filters_of
+from ctdna.stages.lesions import lesion_counts, lesion_rates
 from ctdna.stages.loci import HotspotRow, LociInput, locus_table
 from ctdna.stages.rates import SiteTable, p_values, sample_rates, site_table, tested
 from ctdna.stats.background import PRIOR_SHAPE, Rates
@@ -208,10 +209,12 @@ def _metrics(caller: _Caller, variants: Sequence[CalledVariant], loci: LocusTabl
     counts |= {f"called_{name}": sum(v.variant_class == name for v in passed) for name in ("snv", "indel", "mnv")}
     counts |= {f"loci_{state.lower()}": loci.state.count(state) for state in (DETECTED, NOT_DETECTED, NO_CALL)}
     counts["discordant_observations"] = int(evidence.counts.discordant[caller.sites.slots].sum())
+    counts |= lesion_counts(evidence.lesions)
     tiers = caller.sites.n.reshape(-1, len(TIERS), 2).sum(axis=2)
     mean_depth = tiers.mean(axis=0) if len(tiers) else np.zeros(len(TIERS))
     values = {f"mean_depth_{tier}": float(n) for tier, n in zip(TIERS, mean_depth, strict=True)}
     values |= {"alpha": caller.alpha, "mean_depth": float(mean_depth.sum())}
+    values |= lesion_rates(evidence.lesions)
     lods = loci.lod95[~np.isnan(loci.lod95)]
     values |= {"median_lod95": float(np.median(lods))} if len(lods) else {}
     n_out = evidence.n_molecules - sum(evidence.rejected.values())
