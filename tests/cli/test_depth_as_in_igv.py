@@ -30,7 +30,7 @@ pytestmark = pytest.mark.timeout(60)
 SNV = Edit(520, REFERENCE[520], flip(REFERENCE[520]))
 IN_DELETION = Edit(508, REFERENCE[508], flip(REFERENCE[508]))
 DELETION = Edit(501, REFERENCE[501:517], REFERENCE[501])
-INSERTION = Edit(545, REFERENCE[545], REFERENCE[545] + "ACGTTGCAA")
+INSERTION = Edit(485, REFERENCE[485], REFERENCE[485] + "ACGTTGCAA")
 LEAST_QUALITY, LEAST_MAPQ = 20, 20
 WITH_INDEL = range(2 * 9, 2 * (9 + 7 + 6))
 """Reads of the molecules with an indel: an error in an inserted base makes another allele."""
