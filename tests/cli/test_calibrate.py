@@ -75,6 +75,15 @@ def test_same_bytes_for_any_order_and_threads(folder: Path) -> None:
     assert digests[0] == digests[1]
 
 
+def test_alleles_past_the_panels_ground_are_off_it(folder: Path) -> None:
+    edge = 700 + 200 - 1
+    row = f"{CONTIG}\t{edge + 1}\t{REFERENCE[edge : edge + 5]}\t{REFERENCE[edge]}\n"
+    (folder / "truth.tsv").write_text((folder / "truth.tsv").read_text() + row)
+    run(folder, *spiked(folder), "--fractions", 0.1, "--replicates", 1)
+    report = read_json(folder / "o.json", Calibration)
+    assert report.rejected["sample"] == {"in_base": 0, "not_called_in_spike": 0, "off_panel": 1}
+
+
 def test_bases_alone_and_the_spikes_own_germline(folder: Path) -> None:
     result = run(folder, "--replicates", 4, "--depths", 60)
     plain = json.loads((folder / "o.json").read_text())

@@ -102,6 +102,8 @@ def test_known_alleles_are_followed_and_others_left_out_for_a_reason() -> None:
     assert report.alleles == {"b": 4}
     assert report.rejected == {"b": {"off_panel": 1, "not_called_in_spike": 1, "in_base": 0}}
     assert report.trials == 4 * len(PLAN.multiples) * PLAN.replicates == sum(one.trials for one in report.bins)
+    assert [(one.variant_class, one.trials) for one in report.classes] == [("indel", 4), ("snv", 12)]
+    assert sum(one.detected for one in report.classes) == report.detected
     assert report.limit_judgement == HOLDS
     assert abs(report.detected - report.expected) < 4 * report.expected_sd + 1
     assert report.blanks.samples == 1

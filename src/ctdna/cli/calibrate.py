@@ -54,10 +54,13 @@ def _alleles(path: Path, panel: "Panel") -> "list[Allele]":
     """
     from ctdna.formats.alleles import read_alleles
     from ctdna.model.evidence import Allele
+    from ctdna.stages.candidates import region_bounds
 
     found = []
     for named in read_alleles(path):
         slot = panel.slot(named.contig, named.pos1 - 1)
+        if slot >= 0 and slot + len(named.ref) > region_bounds(panel, slot)[1]:
+            slot = -1
         there = panel.text(slot, len(named.ref)) if slot >= 0 else named.ref
         if there != named.ref:
             where = f"{named.contig}:{named.pos1}"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctdna.kernels.consensus_tags import READ_TWICE
 from ctdna.kernels.evidence import (
     DELETED_CODE,
     DISCORDANT_CODE,
@@ -41,6 +42,8 @@ def _count(counts: SiteCounts, slot: Int, call: Int) -> bool:
         counts.classes[slot, code, class_of(call)] += 1
         counts.strands[slot, code, 0] += top
         counts.strands[slot, code, 1] += bottom
+        if min((call >> 4) & 3, (call >> 6) & 3) >= READ_TWICE:
+            counts.read_twice[slot] += 1
         return True
     if code == DELETED_CODE:
         counts.deleted[slot] += 1
@@ -114,6 +117,7 @@ def empty_counts(n_slots: int, n_molecules: int) -> SiteCounts:
         np.zeros(n_slots, np.int32),
         np.zeros(n_slots, np.int32),
         np.zeros(n_molecules, np.uint8),
+        np.zeros(n_slots, np.int32),
     )
 
 

@@ -64,6 +64,17 @@ class RatioBin(Frozen):
     """Whether the interval holds the expected share; None with too few trials."""
 
 
+class ClassTotal(Frozen):
+    """All trials of one class of variant."""
+
+    variant_class: str
+    trials: int
+    detected: int
+    expected: float
+    """Expected number of detections, and its standard deviation."""
+    expected_sd: float
+
+
 class Dilution(Frozen):
     """All trials of one base, depth and fraction."""
 
@@ -138,6 +149,7 @@ class Calibration(Frozen):
     """Its standard deviation."""
     missed_by: dict[str, int]
     """Reasons of the misses at or above the stated LoD95."""
+    classes: tuple[ClassTotal, ...]
     bins: tuple[RatioBin, ...]
     share_within: float | None
     """Share of the judged bins that are within."""

@@ -35,6 +35,7 @@ from ctdna.stages.forced import summarise
 from ctdna.stages.indel_background import indel_rates
 from ctdna.stages.joining import Phasing, indel_alleles, join_candidates
 from ctdna.stages.judging import Candidate
+from ctdna.stages.lesions import lesion_counts, lesion_rates
 from ctdna.stages.loci import HotspotRow, LociInput, locus_table
 from ctdna.stages.marking import Marker
 from ctdna.stages.neighbours import Neighbourhood
@@ -253,11 +254,13 @@ def _metrics(
     counts |= {f"called_{name}": sum(v.variant_class == name for v in passed) for name in ("snv", "indel", "mnv")}
     counts |= {f"loci_{state.lower()}": loci.state.count(state) for state in (DETECTED, NOT_DETECTED, NO_CALL)}
     counts["discordant_observations"] = int(evidence.counts.discordant[caller.sites.slots].sum())
+    counts |= lesion_counts(evidence.lesions)
     tiers = caller.sites.n.reshape(-1, len(TIERS), 2).sum(axis=2)
     mean_depth = tiers.mean(axis=0) if len(tiers) else np.zeros(len(TIERS))
     values = {f"mean_depth_{tier}": float(n) for tier, n in zip(TIERS, mean_depth, strict=True)}
     values |= {"alpha": caller.substitution_alpha, "alpha_others": caller.alpha}
     values |= {"mean_depth": float(mean_depth.sum())}
+    values |= lesion_rates(evidence.lesions)
     lods = loci.lod95[~np.isnan(loci.lod95)]
     values |= {"median_lod95": float(np.median(lods))} if len(lods) else {}
     forced_counts, forced_values = _forced_values(forced)

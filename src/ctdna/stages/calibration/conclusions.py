@@ -12,6 +12,7 @@ from ctdna.model.calibration import (
     UNKNOWN,
     Blanks,
     Calibration,
+    ClassTotal,
     Dilution,
     Judgement,
     RatioBin,
@@ -62,6 +63,15 @@ def _dilutions(trials: Iterable[Trial]) -> tuple[Dilution, ...]:
     return tuple(_dilution(key, some) for key, some in by_key.items())
 
 
+def _class_total(name: str, trials: Sequence[Trial]) -> ClassTotal:
+    chances = np.array([t.expected for t in trials if t.variant_class == name])
+    detected = sum(t.is_detected for t in trials if t.variant_class == name)
+    return ClassTotal(
+        variant_class=name, trials=len(chances), detected=detected, expected=float(chances.sum()),
+        expected_sd=float(np.sqrt((chances * (1.0 - chances)).sum())),
+    )  # fmt: skip
+
+
 def judge_limit(bins: Sequence[RatioBin], at_limit: RatioBin, params: CalibrateParams) -> Judgement:
     """Return whether LoD95 is as stated.
 
@@ -108,6 +118,7 @@ def conclude(
         bases=bases, spike=spike, alleles=followed, rejected=rejected, trials=len(trials),
         detected=sum(t.is_detected for t in trials), expected=float(chances.sum()),
         expected_sd=float(np.sqrt((chances * (1.0 - chances)).sum())), missed_by=dict(sorted(misses.items())),
+        classes=tuple(_class_total(name, trials) for name in sorted({t.variant_class for t in trials})),
         bins=bins, share_within=judged.count(True) / len(judged) if judged else None, at_limit=at_limit,
         dilutions=_dilutions(trials), blanks=blanks, limit_judgement=limit, blank_judgement=blank,
         judgement=_worst((limit, blank)),

@@ -9,7 +9,7 @@ from ctdna.kernels.realign_alleles import ALT, OTHER, REF
 from ctdna.kernels.tally import empty_counts, tally
 from ctdna.model.evidence import TIERS, Allele, StoredReads
 from ctdna.model.params.call import CallParams
-from ctdna.stages.evidence import REASONS, Evidence, stack_reads, take_reads, target_sites
+from ctdna.stages.evidence import NO_LESIONS, REASONS, Evidence, stack_reads, take_reads, target_sites
 from ctdna.stages.joining import NO_INDELS, Phasing
 
 Floats = NDArray[np.float64]
@@ -126,7 +126,7 @@ def mix(pool: Pool, chosen: Mask, params: CallParams) -> Evidence:
     molecule_of = np.repeat(np.arange(len(molecules) - 1), sizes[chosen])
     return pool.base._replace(
         reads=reads, molecules=molecules, molecule_of=molecule_of, counts=counts,
-        n_molecules=int(counts.is_counted.sum()), rejected=dict.fromkeys(REASONS, 0),
+        n_molecules=int(counts.is_counted.sum()), rejected=dict.fromkeys(REASONS, 0), lesions=NO_LESIONS,
     )  # fmt: skip
 
 
