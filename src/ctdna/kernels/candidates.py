@@ -63,7 +63,7 @@ def left_align(reference: NDArray[np.uint8], low: Int, slot: Int, n_deleted: Int
 
 @lean_kernel
 def trim(reference: NDArray[np.uint8], slot: Int, n_deleted: Int, inserted: NDArray[np.uint8]) -> tuple[Int, Int]:
-    """Return how many bases the deleted and the inserted ones have in common at their ends, and then at their starts."""
+    """Return how many bases the deleted and the inserted ones share at their ends, and then at their starts."""
     n = np.int64(len(inserted))
     tail, head = np.int64(0), np.int64(0)
     while tail < min(n, n_deleted) and inserted[n - 1 - tail] == reference[slot + n_deleted - 1 - tail]:
@@ -101,8 +101,7 @@ def _add_event(reads: StoredReads, regions: Regions, i: Int, place: Place, out: 
 
 @lean_kernel
 def _stretch(reads: StoredReads, reference: NDArray[np.uint8], place: tuple[Int, Int, Int, Int], distance: Int) -> Int:
-    """Return how many aligned bases beside an event reach to the last mismatch, each nearer than `distance` to the one
-    before.
+    """Return how many aligned bases beside an event reach to its last mismatch, each near to the one before.
 
     `place`: slot and cell of the nearest base, number of bases, direction.
     """
@@ -122,12 +121,15 @@ def _stretch(reads: StoredReads, reference: NDArray[np.uint8], place: tuple[Int,
 def _read_events(
     reads: StoredReads, regions: Regions, i: Int, limits: tuple[Int, Int], out: IndelEvents, at: tuple[Int, Int]
 ) -> tuple[Int, Int]:
-    """Add the events of one read; `limits`: end bases, distance; `at`: events and inserted bases so far, returned new."""
+    """Add the events of one read. `limits`: end bases, distance; `at`: events and inserted bases so far, returned."""
     end_bases, distance = limits
     n, used = at
     slot, cell, before = reads.slot[i], reads.cell_at[i], np.int64(0)
     n_deleted, n_inserted = np.int64(0), np.int64(0)
-    chain_slot, chain_cell, chain_end, first = np.int64(0), np.int64(0), np.int64(0), np.int64(-1)
+    chain_slot: Int = np.int64(0)
+    chain_cell: Int = np.int64(0)
+    chain_end: Int = np.int64(0)
+    first: Int = np.int64(-1)
     for c in range(np.int64(reads.n_cigar[i]) + 1):
         operation = np.int64(reads.cigars[reads.cigar_at[i] + c]) if c < reads.n_cigar[i] else np.int64(6)
         code, length = operation & 15, operation >> 4
@@ -177,7 +179,8 @@ def find_events(reads: StoredReads, regions: Regions, end_bases: Int, distance: 
     nearer than `distance` is written once more together with them, behind the last. Bases in common at the ends are cut
     off. An event with an unknown or low-quality inserted base, or at a region's edge, is left out.
     """
-    n, used = np.int64(0), np.int64(0)
+    n: Int = np.int64(0)
+    used: Int = np.int64(0)
     for i in range(len(reads.key)):
         if not np.int64(reads.flags[i]) & IS_LOW_MAPQ and reads.n_cigar[i] > 1:
             n, used = _read_events(reads, regions, i, (end_bases, distance), out, (n, used))
@@ -196,7 +199,7 @@ def inserted_keys(events: IndelEvents) -> NDArray[np.uint64]:
 
 @lean_kernel
 def cell_of_slot(reads: StoredReads, i: Int, slot: Int) -> Int:
-    """Return the index into `reads.cells` of the read base aligned to a slot, -1 where none is, -2 where it is deleted."""
+    """Return the index of the cell aligned to a slot, -1 where none is, -2 where the slot is deleted."""
     at, cell = reads.slot[i], reads.cell_at[i]
     for c in range(np.int64(reads.n_cigar[i])):
         operation = np.int64(reads.cigars[reads.cigar_at[i] + c])

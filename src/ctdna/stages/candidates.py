@@ -171,7 +171,7 @@ def change_key(change: Change) -> tuple[int, int, bytes]:
 
 
 def _parts(evidence: Evidence, events: IndelEvents, i: int) -> tuple[Allele, ...]:
-    """Return the plain indels and the substitutions that make a joint indel, none where it is but a plain one itself."""
+    """Return the indels and substitutions that make a joint indel, none where it is but a plain one itself."""
     panel, whole = evidence.panel, _change(evidence.panel, events, i)
     if (whole.n_deleted == 0) != (len(whole.inserted) == 0):
         return ()

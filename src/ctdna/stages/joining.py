@@ -189,7 +189,7 @@ def join_candidates(
 def _joint_indels(
     candidates: list[Candidate], phasing: Phasing, params: CallParams, rate: Rate
 ) -> tuple[list[Candidate], set[int]]:
-    """Return the candidates with the joint indels judged by their parts, and the parts, or else the joint ones, to mark.
+    """Return the candidates with the joint indels judged by their parts, and which are but parts.
 
     A joint indel that too few of its parts' molecules carry is marked itself: its parts stand for it.
     """
