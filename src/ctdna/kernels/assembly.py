@@ -74,7 +74,7 @@ def _add_clip(reads: StoredReads, regions: Regions, i: Int, is_left: bool, out: 
 
 @kernel
 def find_clips(reads: StoredReads, regions: Regions, out: Clips) -> Int:
-    """Fill the clipped ends of reads of sufficient mapping quality, and return how many there are (at most 2 a read)."""
+    """Fill the clipped ends of reads of sufficient mapping quality, at most two a read; return their number."""
     n = np.int64(0)
     for i in range(len(reads.key)):
         if np.int64(reads.flags[i]) & IS_LOW_MAPQ or reads.n_cigar[i] < 2:
@@ -129,7 +129,8 @@ def find_anchor(reference: Bytes, low: Int, high: Int, slot: Int, is_left: bool,
     """
     step = np.int64(-1 if is_left else 1)
     for skipped in range(len(sequence) - ANCHOR + 1):
-        best_bad, best_at = np.int64(len(sequence)), np.int64(-1)
+        best_bad: Int = np.int64(len(sequence))
+        best_at: Int = np.int64(-1)
         for far in range(MAX_EVENT + 1):
             for sign in (-1, 1):
                 at = slot + sign * far - (1 if is_left else 0)
@@ -182,7 +183,8 @@ def walk_on(sequence: Bytes, words: Ints, floor: Int) -> Bytes:
     for k in range(max(n - WORD, 0), n):
         code = code << 2 | np.int64(out[k])
     while WORD <= n < MAX_SEQUENCE:
-        best, best_base, total = np.int64(0), np.int64(0), np.int64(0)
+        best: Int = np.int64(0)
+        best_base, total = np.int64(0), np.int64(0)
         for base in range(4):
             seen = _n_words(words, (code << 2 | base) & mask)
             total += seen

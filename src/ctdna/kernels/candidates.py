@@ -34,10 +34,8 @@ def count_events(reads: StoredReads) -> tuple[Int, Int]:
             if code == 1 or code == 2:
                 n_here += 1
                 n_inserted += (operation >> 4) if code == 1 else np.int64(0)
-        if n_here > 1:
-            n_inserted += n_here * np.int64(reads.n_cells[i])
-            n_here *= 2
-        n_events += n_here
+        n_inserted += n_here * np.int64(reads.n_cells[i])
+        n_events += 2 * n_here
     return n_events, n_inserted
 
 
@@ -65,7 +63,7 @@ def left_align(reference: NDArray[np.uint8], low: Int, slot: Int, n_deleted: Int
 
 @lean_kernel
 def trim(reference: NDArray[np.uint8], slot: Int, n_deleted: Int, inserted: NDArray[np.uint8]) -> tuple[Int, Int]:
-    """Return how many bases the deleted and the inserted ones have in common at their ends, and then at their starts."""
+    """Return how many bases the deleted and the inserted ones share at their ends, and then at their starts."""
     n = np.int64(len(inserted))
     tail, head = np.int64(0), np.int64(0)
     while tail < min(n, n_deleted) and inserted[n - 1 - tail] == reference[slot + n_deleted - 1 - tail]:
@@ -101,50 +99,91 @@ def _add_event(reads: StoredReads, regions: Regions, i: Int, place: Place, out: 
     return True
 
 
+@lean_kernel
+def _stretch(reads: StoredReads, reference: NDArray[np.uint8], place: tuple[Int, Int, Int, Int], distance: Int) -> Int:
+    """Return how many aligned bases beside an event reach to its last mismatch, each near to the one before.
+
+    `place`: slot and cell of the nearest base, number of bases, direction.
+    """
+    slot, cell, n, step = place
+    reach = np.int64(0)
+    for k in range(n):
+        at = slot + step * k
+        if k - reach >= distance - 1 or not 0 <= at < len(reference):
+            break
+        code = np.int64(reads.cells[cell + step * k])
+        if (code & 7) < 4 and not code & 8 and (code & 7) != reference[at]:
+            reach = np.int64(k + 1)
+    return reach
+
+
+@kernel
+def _read_events(
+    reads: StoredReads, regions: Regions, i: Int, limits: tuple[Int, Int], out: IndelEvents, at: tuple[Int, Int]
+) -> tuple[Int, Int]:
+    """Add the events of one read. `limits`: end bases, distance; `at`: events and inserted bases so far, returned."""
+    end_bases, distance = limits
+    n, used = at
+    slot, cell, before = reads.slot[i], reads.cell_at[i], np.int64(0)
+    n_deleted, n_inserted = np.int64(0), np.int64(0)
+    chain_slot: Int = np.int64(0)
+    chain_cell: Int = np.int64(0)
+    chain_end: Int = np.int64(0)
+    first: Int = np.int64(-1)
+    for c in range(np.int64(reads.n_cigar[i]) + 1):
+        operation = np.int64(reads.cigars[reads.cigar_at[i] + c]) if c < reads.n_cigar[i] else np.int64(6)
+        code, length = operation & 15, operation >> 4
+        is_aligned = code == 0 or code == 7 or code == 8
+        if code == 1:
+            n_inserted += length
+            cell += length
+            continue
+        if code == 2:
+            n_deleted += length
+            slot += length
+            continue
+        start = slot - n_deleted
+        place = (start, n_deleted, cell - n_inserted, n_inserted, end_bases)
+        if n_deleted + n_inserted > 0 and _add_event(reads, regions, i, place, out, n, used):
+            n, used = n + 1, used + n_inserted
+            if first < 0 or start - chain_end >= distance:
+                left = (start - 1, place[2] - 1, before, np.int64(-1))
+                reach = _stretch(reads, regions.reference, left, distance)
+                chain_slot, chain_cell, first = start - reach, place[2] - reach, n - 1
+            right = (slot, cell, length if is_aligned else np.int64(0), np.int64(1))
+            reach = _stretch(reads, regions.reference, right, distance)
+            n_whole, n_cells = slot + reach - chain_slot, cell + reach - chain_cell
+            whole = (chain_slot, n_whole, chain_cell, n_cells, end_bases)
+            is_more = n_whole > n_deleted or n_cells > n_inserted
+            if is_more and _add_event(reads, regions, i, whole, out, n, used):
+                out.first_part[n] = first
+                n, used = n + 1, used + n_cells
+            chain_end = slot
+        n_deleted, n_inserted = np.int64(0), np.int64(0)
+        before = length if is_aligned else np.int64(0)
+        if is_aligned:
+            slot += length
+            cell += length
+        elif code == 3:
+            slot += length
+        elif code == 4:
+            cell += length
+    return n, used
+
+
 @kernel
 def find_events(reads: StoredReads, regions: Regions, end_bases: Int, distance: Int, out: IndelEvents) -> Int:
     """Fill the indel events of reads of sufficient mapping quality, and return how many there are.
 
-    Insertions and deletions side by side are one event. Events of one read with at most `distance` aligned bases
-    between them are written once more, as one, behind the last of them. An event with an unknown or low-quality
-    inserted base, or at a region's edge, is left out. Bases in common at the ends are cut off.
+    Insertions and deletions side by side are one event. An event with other events of its read, or with mismatches,
+    nearer than `distance` is written once more together with them, behind the last. Bases in common at the ends are cut
+    off. An event with an unknown or low-quality inserted base, or at a region's edge, is left out.
     """
-    n, used = np.int64(0), np.int64(0)
+    n: Int = np.int64(0)
+    used: Int = np.int64(0)
     for i in range(len(reads.key)):
-        if np.int64(reads.flags[i]) & IS_LOW_MAPQ:
-            continue
-        slot, cell = reads.slot[i], reads.cell_at[i]
-        n_deleted, n_inserted = np.int64(0), np.int64(0)
-        chain_slot, chain_cell, chain_end, first = np.int64(0), np.int64(0), np.int64(-1), np.int64(-1)
-        for c in range(np.int64(reads.n_cigar[i]) + 1):
-            operation = np.int64(reads.cigars[reads.cigar_at[i] + c]) if c < reads.n_cigar[i] else np.int64(6)
-            code, length = operation & 15, operation >> 4
-            if code == 1:
-                n_inserted += length
-                cell += length
-            elif code == 2:
-                n_deleted += length
-                slot += length
-            else:
-                place = (slot - n_deleted, n_deleted, cell - n_inserted, n_inserted, end_bases)
-                if n_deleted + n_inserted > 0 and _add_event(reads, regions, i, place, out, n, used):
-                    n, used = n + 1, used + n_inserted
-                    if first < 0 or place[0] - chain_end > distance:
-                        chain_slot, chain_cell, first = place[0], place[2], n - 1
-                    else:
-                        whole = (chain_slot, slot - chain_slot, chain_cell, cell - chain_cell, end_bases)
-                        if _add_event(reads, regions, i, whole, out, n, used):
-                            out.first_part[n] = first
-                            n, used = n + 1, used + cell - chain_cell
-                    chain_end = slot
-                n_deleted, n_inserted = np.int64(0), np.int64(0)
-                if code == 0 or code == 7 or code == 8:
-                    slot += length
-                    cell += length
-                elif code == 3:
-                    slot += length
-                elif code == 4:
-                    cell += length
+        if not np.int64(reads.flags[i]) & IS_LOW_MAPQ and reads.n_cigar[i] > 1:
+            n, used = _read_events(reads, regions, i, (end_bases, distance), out, (n, used))
     return n
 
 
@@ -160,7 +199,7 @@ def inserted_keys(events: IndelEvents) -> NDArray[np.uint64]:
 
 @lean_kernel
 def cell_of_slot(reads: StoredReads, i: Int, slot: Int) -> Int:
-    """Return the index into `reads.cells` of the read base aligned to a slot, -1 where none is, -2 where it is deleted."""
+    """Return the index of the cell aligned to a slot, -1 where none is, -2 where the slot is deleted."""
     at, cell = reads.slot[i], reads.cell_at[i]
     for c in range(np.int64(reads.n_cigar[i])):
         operation = np.int64(reads.cigars[reads.cigar_at[i] + c])

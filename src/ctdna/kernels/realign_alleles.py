@@ -50,7 +50,7 @@ class Change(NamedTuple):
 
 
 class Rivals(NamedTuple):
-    """Other alleles of the place: `inserted[offsets[r] : offsets[r + 1]]` replaces `n_deleted[r]` bases at `slot[r]`."""
+    """Other alleles of the place: `inserted[offsets[r] : offsets[r + 1]]` for `n_deleted[r]` bases at `slot[r]`."""
 
     slot: Ints
     n_deleted: Ints
@@ -61,10 +61,10 @@ class Rivals(NamedTuple):
 class Spans(NamedTuple):
     """What a read must cover: half-open, on the alternate sequence and on the reference; slots left of the change."""
 
-    alt_low: int
-    alt_high: int
-    ref_low: int
-    ref_high: int
+    alt_low: Int
+    alt_high: Int
+    ref_low: Int
+    ref_high: Int
 
 
 @lean_kernel
@@ -199,7 +199,7 @@ def _covers(reads: StoredReads, i: Int, shift: Int, low: Int, high: Int) -> tupl
         cell = np.int64(reads.cells[reads.cell_at[i] + k])
         if (cell & 7) < 4 and not cell & 8:
             a, b, n = min(a, (cell >> 4) & 3), min(b, (cell >> 6) & 3), n + 1
-    return 2 * n > high - low, (a << 4 | b << 6 if n > 0 else np.int64(0))
+    return bool(2 * n > high - low), (a << 4 | b << 6 if n > 0 else np.int64(0))
 
 
 @lean_kernel
@@ -208,7 +208,7 @@ def _rival_fit(
 ) -> Int:
     """Return the fewest mismatches of the read with any rival, laid by its first or by its last block."""
     first, last, left, right = range_shifts
-    least = np.int64(MANY)
+    least: Int = np.int64(MANY)
     for r in range(len(rivals.slot)):
         inserted = rivals.inserted[rivals.offsets[r] : rivals.offsets[r + 1]]
         shifts = (first, last, left, right + len(inserted) - rivals.n_deleted[r])
@@ -281,7 +281,7 @@ def read_verdict(
     if bad_ref <= bad_alt:
         is_end = _is_at_end(reads, i, (spans.ref_low, spans.ref_high, ref_shift), np.int64(0), end_bases)
         is_clear = bad_ref + MARGIN <= weighed
-        verdict = NOTHING if not on_ref else (OTHER if bad_ref > most else (REF if is_clear else LOOKS_REF))
+        verdict: Int = NOTHING if not on_ref else (OTHER if bad_ref > most else (REF if is_clear else LOOKS_REF))
         return verdict, ref_cell | (IS_END if is_end else 0)
     on_alt, alt_cell = _covers(reads, i, alt_shift, spans.alt_low, spans.alt_high)
     is_end = _is_at_end(reads, i, (spans.alt_low, spans.alt_high, alt_shift), grown, end_bases)
@@ -303,12 +303,11 @@ def _together(one: Int, other: Int) -> Int:
         return one
     if one == NOTHING:
         return other
-    if one == LEANS or one == LOOKS_REF:
-        if other == LEANS or other == LOOKS_REF:
-            return NOTHING
-        return other
-    if other == LEANS or other == LOOKS_REF:
-        return one
+    is_weak, is_other_weak = one >= LEANS, other >= LEANS
+    if is_weak and is_other_weak:
+        return NOTHING
+    if is_weak or is_other_weak:
+        return other if is_weak else one
     return DISAGREE
 
 
@@ -369,10 +368,10 @@ def no_rivals() -> Rivals:
 
 def warm() -> None:
     """Compile every kernel of this module on one tiny read."""
-    reads, molecules, regions = tiny_reads()
+    reads, _, regions = tiny_reads()
     one = np.zeros(1, np.int64)
     change = Change(4, 1, np.zeros(0, np.uint8), 4, 5)
     alternate_base(regions.reference, 4, 1, change.inserted, 4)
-    spans = Spans(*(int(bound) for bound in decisive_spans(regions.reference, change)))
+    spans = Spans(*decisive_spans(regions.reference, change))
     read_verdict(reads, regions, np.int64(0), change, spans, no_rivals(), 2)
     judge_molecules(reads, regions, one, one, change, no_rivals(), 2)

@@ -6,10 +6,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.candidates import base_calls, count_events, find_events, inserted_keys, left_align, shift_window
+from ctdna.kernels.candidates import (
+    base_calls,
+    cell_of_slot,
+    count_events,
+    find_events,
+    inserted_keys,
+    left_align,
+    shift_window,
+)
 from ctdna.kernels.evidence import NONE_CODE
 from ctdna.kernels.realign_alleles import ALT, FLANK, OTHER, REF, Change, Rivals, judge_molecules
-from ctdna.model.evidence import N_CLASSES, Allele, AlleleCounts, IndelEvents, Panel
+from ctdna.model.evidence import BASES, N_CLASSES, Allele, AlleleCounts, IndelEvents, Panel
 from ctdna.stages.evidence import Evidence
 from ctdna.stats.indel_background import context_of
 
@@ -33,10 +41,11 @@ class IndelEvent(NamedTuple):
 
 
 class JointIndel(NamedTuple):
-    """Indels that one read shows near each other, as one change."""
+    """An indel with other indels or substitutions near it in the same read, as one change."""
 
     event: IndelEvent
     parts: tuple[Allele, ...]
+    """Empty where the whole is but another alignment of one plain indel."""
 
 
 class IndelTable(NamedTuple):
@@ -132,9 +141,20 @@ def change_key(change: Change) -> tuple[int, int, bytes]:
     return change.slot, change.n_deleted, change.inserted.tobytes()
 
 
-def _parts(panel: Panel, events: IndelEvents, i: int) -> tuple[Allele, ...]:
+def _parts(evidence: Evidence, events: IndelEvents, i: int) -> tuple[Allele, ...]:
+    """Return the indels and substitutions that make a joint indel, none where it is but a plain one itself."""
+    panel, whole = evidence.panel, _change(evidence.panel, events, i)
+    if (whole.n_deleted == 0) != (len(whole.inserted) == 0):
+        return ()
     plain = [j for j in range(int(events.first_part[i]), i) if events.first_part[j] < 0]
-    return tuple(make_allele(panel, _change(panel, events, j)) for j in plain)
+    indels = [make_allele(panel, _change(panel, events, j)) for j in plain]
+    read, bases = int(events.read[i]), []
+    for slot in range(whole.slot, whole.slot + whole.n_deleted):
+        cell = int(cell_of_slot(evidence.reads, read, slot))
+        code = int(evidence.reads.cells[cell]) & 7 if cell >= 0 else 4
+        if code < 4 and code != panel.regions.reference[slot]:
+            bases.append(Allele(slot, panel.text(slot, 1), BASES[code]))
+    return (*indels, *bases)
 
 
 def _indel_event(panel: Panel, events: IndelEvents, first: int, classes: Ints) -> IndelEvent:
@@ -144,10 +164,10 @@ def _indel_event(panel: Panel, events: IndelEvents, first: int, classes: Ints) -
     return IndelEvent(make_allele(panel, change), change, len(classes), by_class, indel_context(change, run), run)
 
 
-def find_indels(evidence: Evidence, end_bases: int, distance: int = -1) -> IndelTable:
+def find_indels(evidence: Evidence, end_bases: int, distance: int = 0) -> IndelTable:
     """Return the distinct indels of the reads with their molecules, in a fixed order.
 
-    Indels of one read with at most `distance` bases between them make a joint one besides; none below 0.
+    An indel with other changes of its read nearer than `distance` makes a joint one besides; none at 0.
     """
     events, panel = _events(evidence, end_bases, distance), evidence.panel
     molecule = evidence.molecule_of[events.read] if len(events.read) else np.empty(0, np.int64)
@@ -167,7 +187,7 @@ def find_indels(evidence: Evidence, end_bases: int, distance: int = -1) -> Indel
         if is_plain[rows[0]]:
             plain.append(event)
         else:
-            joint.append(JointIndel(event, _parts(panel, events, int(rows[0]))))
+            joint.append(JointIndel(event, _parts(evidence, events, int(rows[0]))))
     plain.sort(key=lambda event: change_key(event.change))
     joint.sort(key=lambda indel: change_key(indel.event.change))
     return IndelTable(tuple(plain), tuple(joint))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ctdna.kernels.realign_alleles import ALT, FLANK, LEANS, Change
+from ctdna.kernels.realign_alleles import ALT, DISAGREE, FLANK, LEANS, Change
 from ctdna.model.evidence import Allele, Panel
 from ctdna.model.params.call import CallParams
 from ctdna.stages.candidates import (
@@ -129,12 +129,12 @@ def _is_pair(one: Allele, other: Allele, distance: int) -> bool:
 
 
 def _is_trace(substitution: Verdicts, indel: Verdicts, share: float, is_inside: bool) -> bool:
-    """Return whether most molecules of a substitution carry the indel, or lean to it.
+    """Return whether most molecules of a substitution carry the indel, lean to it, or show it in one of their reads.
 
     Beside the indel, not the other way round: then both may be there. Inside it, the indel says it all.
     """
     carriers = substitution.molecule[substitution.verdict == ALT]
-    has = indel.molecule[(indel.verdict == ALT) | (indel.verdict == LEANS)]
+    has = indel.molecule[np.isin(indel.verdict, (ALT, LEANS, DISAGREE))]
     both = len(np.intersect1d(carriers, has, assume_unique=True))
     return both >= max(1.0, share * len(carriers)) and (is_inside or both < share * _n_alt(indel))
 
@@ -192,7 +192,7 @@ def join_candidates(
 def _joint_indels(
     candidates: list[Candidate], phasing: Phasing, params: CallParams, rate: Rate
 ) -> tuple[list[Candidate], set[int]]:
-    """Return the candidates with the joint indels judged by their parts, and the parts, or else the joint ones, to mark.
+    """Return the candidates with the joint indels judged by their parts, and which are but parts.
 
     A joint indel that too few of its parts' molecules carry is marked itself: its parts stand for it.
     """
