@@ -155,7 +155,7 @@ def test_more_alleles_see_deeper() -> None:
 
 def test_noisy_and_foreign_alleles_are_left_out_with_their_reason() -> None:
     none = np.zeros(8, int)
-    answers = [answer(i, none) for i in range(5)]
+    answers = [answer(i, none) for i in (*range(5), *range(20, 25))]
     answers += [
         answer(5, none, rates=np.full(8, 5e-3)),
         answer(6, none, normals=NormalsSeen(5, 20, 1e-4)),
@@ -171,8 +171,16 @@ def test_noisy_and_foreign_alleles_are_left_out_with_their_reason() -> None:
         "v5": "noisy", "v6": "panel_of_normals", "v7": "germline", "v8": "no_coverage", "v9": "outlier", "v10": "chip",
         "v11": "homopolymer", "v12": "off_panel",
     }  # fmt: skip
-    assert (summary.n_used, summary.alt_molecules, summary.is_detected) == (5, 0, False)
+    assert (summary.n_used, summary.alt_molecules, summary.is_detected) == (10, 0, False)
     assert summary.p_value == 1.0
+
+
+def test_a_short_list_has_no_outliers() -> None:
+    """One clear allele of five is a detection, not a suspicion."""
+    clear = np.array([20, 0, 0, 0, 0, 0, 0, 0])
+    summary = summarise([answer(i, clear * (i == 0)) for i in range(5)], PARAMS, "s")
+    assert summary.left_out == ()
+    assert summary.is_detected
 
 
 def test_signal_spread_over_the_list_is_no_outlier() -> None:

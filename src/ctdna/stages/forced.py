@@ -79,6 +79,8 @@ def _left_out(answers: list[Answer], params: CallParams) -> list[str]:
     reasons = [_reason_against(answer.candidate, params) for answer in answers]
     used = [i for i, reason in enumerate(reasons) if not reason]
     candidates = [c for i in used if (c := answers[i].candidate)]
+    if len(used) < params.mrd_outlier_min_alleles:
+        return reasons
     for place, i in enumerate(used):
         if candidates[place].n_alt >= params.mrd_min_molecules and _is_outlier(candidates, place, params):
             reasons[i] = "outlier"
