@@ -183,6 +183,14 @@ def test_a_short_list_has_no_outliers() -> None:
     assert summary.is_detected
 
 
+def test_an_allele_above_the_others_stays_where_they_are_a_detection_themselves() -> None:
+    """A clonal allele beside subclonal ones."""
+    alt = np.array([2, 0, 0, 0, 0, 0, 0, 0])
+    summary = summarise([answer(i, alt * (15 if i == 0 else 1)) for i in range(12)], PARAMS, "s")
+    assert summary.left_out == ()
+    assert summary.alt_molecules == 52
+
+
 def test_signal_spread_over_the_list_is_no_outlier() -> None:
     one = np.array([1, 0, 0, 0, 0, 0, 0, 0])
     summary = summarise([answer(i, one * (1 + i % 3)) for i in range(10)], PARAMS, "s")
