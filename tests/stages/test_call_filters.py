@@ -95,6 +95,18 @@ def test_inherited_neighbours_make_no_cluster() -> None:
     assert filters(reads) == ()
 
 
+def also_elsewhere(reads: Sequence[Read]) -> list[Read]:
+    return [read._replace(tags=read.tags | {"XA": "chrT,+10,100M,1;"}) for read in reads]
+
+
+def test_molecules_that_fit_another_place() -> None:
+    crowded, true = crowd(900, 1), crowd(9, 2, [(9, [SNV])], first=20000)
+    assert "other_place" in filters(crowded + also_elsewhere(astray(6, [SNV])))
+    assert filters(crowded + true) == ()
+    assert filters(also_elsewhere(crowded + true)) == ()  # the whole target is not unique
+    assert filters(crowded + true + also_elsewhere(astray(4, [SNV]))) == ()
+
+
 def balanced(n: int, edits: Sequence[Edit] = (), first: int = 0) -> list[Read]:
     """Single-strand molecules, by turns from the top and the bottom strand."""
     return [read for k in range(n) for read in stranded(first + k, "AB"[k % 2], edits)]
