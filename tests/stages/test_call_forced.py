@@ -1,5 +1,6 @@
 """Listed alleles: each is answered, and so is the whole list."""
 
+import numba
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -125,6 +126,7 @@ def samples(vaf: float, n_loci: int, n_samples: int, seed: int) -> list[list[Ans
     return [[answer(i, counts) for i, counts in enumerate(sample)] for sample in alt]
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="hundreds of simulated lists")
 def test_list_s_estimate_and_interval_on_planted_truth() -> None:
     planted = 2e-4
     found = [summarise(sample, PARAMS, "s") for sample in samples(planted, 20, 100, 1)]
@@ -134,6 +136,7 @@ def test_list_s_estimate_and_interval_on_planted_truth() -> None:
     assert all(s.is_detected for s in found)
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="hundreds of simulated lists")
 def test_list_s_false_detections_stay_below_the_level_and_its_limit_holds() -> None:
     params = PARAMS.model_copy(update={"mrd_alpha": 0.05})
     clean = [summarise(sample, params, "s") for sample in samples(0.0, 12, 200, 2)]
