@@ -26,7 +26,7 @@ PARAMS = CallParams(
     cluster_max_vaf=0.1, normals_min_donors=2, normals_min_share=0.1, normals_excess=10.0, white_germline_vaf=0.3,
     white_chip_vaf=0.2, white_alpha=1e-3, prior_hotspot=1e-2, prior_elsewhere=1e-5, prior_least_vaf=1e-4,
     forced_alpha=1e-3, forced_max_background=1e-3, mrd_alpha=1e-3, mrd_min_molecules=2, mrd_vaf=1e-4,
-    mrd_outlier_p=0.01,
+    mrd_outlier_p=0.01, mrd_outlier_min_alleles=10,
 )  # fmt: skip
 DUPLEX, SIMPLEX3, PAIR2, SINGLE = (3, 3), (4, 0), (2, 0), (1, 0)
 

@@ -1,5 +1,6 @@
 """Listed alleles: each is answered, and so is the whole list."""
 
+import numba
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -125,6 +126,7 @@ def samples(vaf: float, n_loci: int, n_samples: int, seed: int) -> list[list[Ans
     return [[answer(i, counts) for i, counts in enumerate(sample)] for sample in alt]
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="hundreds of simulated lists")
 def test_list_s_estimate_and_interval_on_planted_truth() -> None:
     planted = 2e-4
     found = [summarise(sample, PARAMS, "s") for sample in samples(planted, 20, 100, 1)]
@@ -134,6 +136,7 @@ def test_list_s_estimate_and_interval_on_planted_truth() -> None:
     assert all(s.is_detected for s in found)
 
 
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="hundreds of simulated lists")
 def test_list_s_false_detections_stay_below_the_level_and_its_limit_holds() -> None:
     params = PARAMS.model_copy(update={"mrd_alpha": 0.05})
     clean = [summarise(sample, params, "s") for sample in samples(0.0, 12, 200, 2)]
@@ -155,7 +158,7 @@ def test_more_alleles_see_deeper() -> None:
 
 def test_noisy_and_foreign_alleles_are_left_out_with_their_reason() -> None:
     none = np.zeros(8, int)
-    answers = [answer(i, none) for i in range(5)]
+    answers = [answer(i, none) for i in (*range(5), *range(20, 25))]
     answers += [
         answer(5, none, rates=np.full(8, 5e-3)),
         answer(6, none, normals=NormalsSeen(5, 20, 1e-4)),
@@ -171,8 +174,24 @@ def test_noisy_and_foreign_alleles_are_left_out_with_their_reason() -> None:
         "v5": "noisy", "v6": "panel_of_normals", "v7": "germline", "v8": "no_coverage", "v9": "outlier", "v10": "chip",
         "v11": "homopolymer", "v12": "off_panel",
     }  # fmt: skip
-    assert (summary.n_used, summary.alt_molecules, summary.is_detected) == (5, 0, False)
+    assert (summary.n_used, summary.alt_molecules, summary.is_detected) == (10, 0, False)
     assert summary.p_value == 1.0
+
+
+def test_a_short_list_has_no_outliers() -> None:
+    """One clear allele of five is a detection, not a suspicion."""
+    clear = np.array([20, 0, 0, 0, 0, 0, 0, 0])
+    summary = summarise([answer(i, clear * (i == 0)) for i in range(5)], PARAMS, "s")
+    assert summary.left_out == ()
+    assert summary.is_detected
+
+
+def test_an_allele_above_the_others_stays_where_they_are_a_detection_themselves() -> None:
+    """A clonal allele beside subclonal ones."""
+    alt = np.array([2, 0, 0, 0, 0, 0, 0, 0])
+    summary = summarise([answer(i, alt * (15 if i == 0 else 1)) for i in range(12)], PARAMS, "s")
+    assert summary.left_out == ()
+    assert summary.alt_molecules == 52
 
 
 def test_signal_spread_over_the_list_is_no_outlier() -> None:

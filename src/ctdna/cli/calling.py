@@ -67,6 +67,7 @@ SETTINGS: dict[str, tuple[click.ParamType[Any], float, str]] = {
     "mrd_min_molecules": (click.IntRange(min=1), 2, "Whole list: no detection on fewer molecules."),
     "mrd_vaf": (_FRACTION, 1e-4, "Whole list: the VAF that its test is weighted for."),
     "mrd_outlier_p": (_FRACTION, 0.01, "Whole list: leave out an allele less likely than this beside the others."),
+    "mrd_outlier_min_alleles": (click.IntRange(min=2), 10, "Whole list: look for such alleles in lists of so many."),
 }
 """Options of the parameters: type, research default, help."""
 

@@ -50,6 +50,7 @@ CODES: dict[str, tuple[str, str]] = {
     "filter.part_of_mnv": ("part of a larger change", "属于多核苷酸变异的一部分"),
     "filter.low_base_quality": ("low base quality", "碱基质量低"),
     "filter.cluster": ("its molecules carry several other rare changes", "同一分子携带多个其他罕见变化"),
+    "filter.other_place": ("its molecules fit another place in the genome too", "其分子也可比对到其他位置"),
     "filter.panel_of_normals": ("seen in normal samples at this level", "正常样本中亦可见"),
     "filter.chip": ("from blood cells (clonal haematopoiesis)", "来自血细胞（克隆性造血）"),
     "origin.tumour": ("tumour: above what white cells show", "肿瘤：高于白细胞中的水平"),

@@ -79,10 +79,23 @@ def _left_out(answers: list[Answer], params: CallParams) -> list[str]:
     reasons = [_reason_against(answer.candidate, params) for answer in answers]
     used = [i for i, reason in enumerate(reasons) if not reason]
     candidates = [c for i in used if (c := answers[i].candidate)]
-    for place, i in enumerate(used):
-        if candidates[place].n_alt >= params.mrd_min_molecules and _is_outlier(candidates, place, params):
-            reasons[i] = "outlier"
+    for place in _outliers(candidates, params):
+        reasons[used[place]] = "outlier"
     return reasons
+
+
+def _outliers(candidates: list[Candidate], params: CallParams) -> list[int]:
+    """Return the alleles that stand out, in lists long enough; none where the others are detected without them."""
+    if len(candidates) < params.mrd_outlier_min_alleles:
+        return []
+    many = [i for i, c in enumerate(candidates) if c.n_alt >= params.mrd_min_molecules]
+    found = [i for i in many if _is_outlier(candidates, i, params)]
+    others = _stacked([c for i, c in enumerate(candidates) if i not in found])
+    return [] if _is_detected(others, float(p_values(*others, params.mrd_vaf)[0]), params) else found
+
+
+def _is_detected(stack: _Stack, p: float, params: CallParams) -> bool:
+    return p <= params.mrd_alpha and int(stack.k.sum()) >= params.mrd_min_molecules
 
 
 def _figure(value: float) -> float | None:
@@ -94,7 +107,8 @@ def summarise(answers: list[Answer], params: CallParams, sample: str, threads: i
 
     Left out are alleles off the panel, without molecules, noisy (null rate above `forced_max_background`, seen in the
     background's donors, in long repeats), inherited or of blood cells, and outliers: those with more molecules than the
-    highest VAF of all others explains. The VAF is that of greatest likelihood over all alleles and classes.
+    highest VAF of all others explains, unless the others alone are a detection. The VAF is that of greatest likelihood
+    over all alleles and classes.
     """
     reasons = _left_out(answers, params)
     used = [a.candidate for a, reason in zip(answers, reasons, strict=True) if not reason and a.candidate]
@@ -116,7 +130,7 @@ def summarise(answers: list[Answer], params: CallParams, sample: str, threads: i
     return ForcedSummary(
         sample=sample, n_listed=len(answers), n_used=len(used), left_out=left_out, molecules=n, alt_molecules=n_alt,
         p_value=p, alpha=params.mrd_alpha,
-        is_detected=p <= params.mrd_alpha and n_alt >= params.mrd_min_molecules,
+        is_detected=_is_detected(stack, p, params),
         vaf=vaf, vaf_low=low, vaf_high=high, lob=lob, lod95=lod95,
         lod95_ppm=None if lod95 is None else lod95 * 1e6,
     )  # fmt: skip

@@ -58,6 +58,8 @@ class Candidate(NamedTuple):
     """An indel beside it explains its molecules better."""
     is_clustered: bool = False
     """Its molecules carry other rare changes near by."""
+    is_elsewhere: bool = False
+    """The aligner names another place for most of its molecules."""
     normals: NormalsSeen | None = None
     """None: not known."""
     white: WhiteCells | None = None
@@ -184,6 +186,7 @@ def filters_of(candidate: Candidate, params: CallParams) -> tuple[str, ...]:
         "part_of_mnv": candidate.is_part,
         "cluster": candidate.is_clustered,
         "misaligned": candidate.is_misaligned,
+        "other_place": candidate.is_elsewhere,
         "panel_of_normals": _is_in_normals(candidate, params),
         "chip": candidate.origin == "chip",
         _damage(candidate, params): True,

@@ -84,3 +84,5 @@ class CallParams(Frozen):
     """VAF that the test of the whole list is weighted for."""
     mrd_outlier_p: float
     """A listed allele less likely than this beside all others is left out; divided by their number."""
+    mrd_outlier_min_alleles: int
+    """In shorter lists no allele is an outlier: the others say too little."""
