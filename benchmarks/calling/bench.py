@@ -62,10 +62,13 @@ class Bench:
         n_normals: int,
         n_held_out: int,
         changes: dict[str, float],
+        chosen: tuple[str, ...] | None = None,
     ) -> None:
         self.work = cache / "calling"
         self.peers, self.seeds, self.processes = peers, seeds, processes
         self.n_normals, self.n_held_out = n_normals, n_held_out
+        self.chosen = chosen
+        """Peers that may be run; of the others, calls that are kept are read. None: all."""
         self.panel = make_panel(self.work, "ctdna-bench", N_TARGETS, TARGET_BASES, real_data(), changes)
         self.tools = Tools(ctdna, {"CTDNA_KITS": str(self.panel.kits)})
         self._verdicts: dict[tuple[str, str, str], Verdict] = {}
@@ -124,6 +127,8 @@ class Bench:
         """
         vcf = sample.folder / f"{setting.file}.vcf.gz"
         if not vcf.exists():
+            if self.chosen is not None and setting.caller not in self.chosen:
+                raise FailedRunError("left out of this run")
             bam = {CONSENSUS: sample.consensus, DUPLEX: sample.folder / "fgumi.bam", RAW: sample.r1}[setting.reads]
             if setting.reads == DUPLEX:
                 make_duplex(self.peers["fgumi"], self.panel, sample, bam)

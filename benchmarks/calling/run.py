@@ -54,6 +54,10 @@ def _processes(_: click.Context, option: click.Parameter, text: str) -> tuple[st
     return tuple(text.split(","))
 
 
+def _words(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    return tuple(text.split(",")) if text else None
+
+
 def _rules(_: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, float]:
     try:
         return {name: float(value) if "." in value else int(value) for name, value in (p.split("=") for p in pairs)}
@@ -82,6 +86,9 @@ def _plot(bench: Bench, process: str) -> None:
 @click.option("--normals", default=12, show_default=True, help="Normals that train a background.")
 @click.option("--held-out", default=2, show_default=True, help="Further normals, in which every call is false.")
 @click.option("--rule", multiple=True, callback=_rules, help="A rule of the kit for calling, as NAME=NUMBER.")
+@click.option(
+    "--peers", "chosen", callback=_words, help="Peers to run, by comma; of others, kept calls are read.  [default: all]"
+)
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of the peers and inputs; else CTDNA_PEERS.")
 @click.option("--ctdna", help="The program to measure.  [default: that of this Python]")
 def main(
@@ -91,6 +98,7 @@ def main(
     normals: int,
     held_out: int,
     rule: dict[str, float],
+    chosen: tuple[str, ...] | None,
     cache: Path | None,
     ctdna: str | None,
 ) -> None:
@@ -101,7 +109,7 @@ def main(
     for peer in peers.values():
         say(f"{peer.name} {peer.version}: {peer.missing or 'ready'}")
     command = tuple(ctdna.split()) if ctdna else program()
-    bench = Bench(cache, command, peers, seeds, processes, normals, held_out, rule)
+    bench = Bench(cache, command, peers, seeds, processes, normals, held_out, rule, chosen)
     for part in only:
         say(f"part {part}")
         table.update(HERE, PARTS[part](bench), [part])
