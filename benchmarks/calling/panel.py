@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from ctdna.cli.calling import SETTINGS
 from ctdna.formats.fasta import Reference, index_fasta
 from ctdna.kit.document import read_definition
 
@@ -23,6 +24,7 @@ _SNP_SPACING, _SNP_FREQUENCY = 1300, 0.25
 FALSE_POSITIVES = 0.1
 """Allowed over a panel of `PANEL_BASES`, a sample."""
 PANEL_BASES = 100_000
+CLAIMED_LOD = 0.002
 
 
 class Panel(NamedTuple):
@@ -140,13 +142,15 @@ def _tables(sequences: dict[str, str]) -> tuple[dict[str, str], frozenset[tuple[
 
 
 def _definition(name: str, n_bases: int, changes: dict[str, float]) -> str:
-    """Return `kit.yaml`: the demo kit's rules, all discovery, with the error rate that the targets allow."""
+    """Return `kit.yaml`: the demo kit's stages and `ctdna call`'s defaults, all discovery, at the false calls that the targets allow."""
     plain = read_definition(_KITS / "ctdna-demo" / "1.0.0" / "kit.yaml").model_dump(mode="json")
     plain |= {"name": name, "version": "1.0.0"}
     plain["reference"] |= {"name": name, "assembly": "benchmark"}
     plain["files"] |= {"background": None}
     plain["controls"] |= {"positive": []}
-    plain["call"] |= {"false_positives_per_panel": FALSE_POSITIVES * n_bases / PANEL_BASES, **changes}
+    plain["call"] = {rule: default for rule, (_, default, _) in SETTINGS.items()}
+    budget = FALSE_POSITIVES * n_bases / PANEL_BASES
+    plain["call"] |= {"false_positives_per_panel": budget, "claimed_lod": CLAIMED_LOD, **changes}
     return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
 
 

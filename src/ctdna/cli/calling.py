@@ -38,6 +38,7 @@ SETTINGS: dict[str, tuple[click.ParamType[Any], float, str]] = {
     "germline_snp_vaf": (_FRACTION, 0.1, "Filter germline from this VAF on at common SNPs."),
     "mnv_distance": (_COUNT, 15, "Join changes of the same molecules up to so many bases apart."),
     "mnv_min_share": (_FRACTION, 0.6, "Join them where at least this share of either's molecules has both."),
+    "mnv_rate_share": (_FRACTION, 0.1, "Null rate of a joint change over that of its rarest part."),
     "homopolymer_bases": (click.IntRange(min=2), 8, "Filter homopolymer: one-base indels in runs of so many."),
     "low_complexity_copies": (click.IntRange(min=2), 6, "Filter low_complexity: indels in so many copies of a unit."),
     "misaligned_bases": (click.IntRange(0, 20), 3, "Filter misaligned: try indels of up to so many bases."),

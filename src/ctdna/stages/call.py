@@ -153,8 +153,8 @@ class _Caller:
         return [self.substitution(Allele(allele.slot + k, ref, alt)) for k, (ref, alt) in pairs if ref != alt]
 
     def joint(self, allele: Allele, verdicts: Verdicts, parts: list[Candidate]) -> Candidate:
-        """Return the candidate of a joint change: as rare in the background as the rarest of its parts."""
-        mean = np.min([part.mean for part in parts], axis=0)
+        """Return the candidate of a joint change: rarer in the background than the rarest of its parts."""
+        mean = self.params.mnv_rate_share * np.min([part.mean for part in parts], axis=0)
         found = self.candidate(allele, count_verdicts(verdicts), (mean, PRIOR_SHAPE / mean))
         return found._replace(parts=tuple(part.allele for part in parts))
 

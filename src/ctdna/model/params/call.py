@@ -34,6 +34,8 @@ class CallParams(Frozen):
     """Changes up to so many bases apart in the same molecules are one variant."""
     mnv_min_share: float
     """Least share of either change's molecules that must carry both, for the two to be one variant."""
+    mnv_rate_share: float
+    """Null rate of a joint change over that of its rarest part: errors of one molecule seldom come together."""
     homopolymer_bases: int
     """An indel of one base in a run of at least so many is marked."""
     low_complexity_copies: int
