@@ -17,11 +17,11 @@ from ctdna.cli import calling
 from ctdna.formats.atomic import atomic_path
 from ctdna.formats.fasta import index_fasta
 from ctdna.kit.load import load_kit
-from ctdna.model.calibration import LEVELS, Calibration
+from ctdna.model.held_out import LEVELS, HeldOut
 from ctdna.model.params.background import BackgroundParams
-from ctdna.report.calibration_chart import qq_chart
+from ctdna.report.charts_held_out import qq_chart
 from ctdna.stages.background import Donor, Training, read_donor, rules_of
-from ctdna.stages.calibration import calibrate, held_out
+from ctdna.stages.held_out import calibrate, held_out
 
 HERE = Path(__file__).resolve().parent
 KIT = "ctdna-demo@1.0.0"
@@ -76,7 +76,7 @@ def make_normals(work: Path, process: str) -> list[Path]:
     return bams
 
 
-def _rows(name: str, found: Calibration) -> list[str]:
+def _rows(name: str, found: HeldOut) -> list[str]:
     rows = []
     for group in found.groups:
         pairs = zip(LEVELS, group.observed, strict=True)

@@ -67,11 +67,16 @@ def draw_allele(rng: random.Random, text: str, at0: int, kind: str) -> tuple[str
 
 def normalised(text: str, pos1: int, ref: str, alt: str) -> tuple[int, str, str]:
     """Return an allele with as few bases as can be, as far to the left as it goes (Tan et al. 2015)."""
-    while ref and alt and ref[-1] == alt[-1] and (len(ref) > 1 or len(alt) > 1):
-        ref, alt = ref[:-1], alt[:-1]
-        if (not ref or not alt) and pos1 > 1:
+    while not ref or not alt or (ref[-1] == alt[-1] and max(len(ref), len(alt)) > 1):
+        if ref and alt:
+            ref, alt = ref[:-1], alt[:-1]
+        elif pos1 > 1:
             pos1 -= 1
             ref, alt = text[pos1 - 1] + ref, text[pos1 - 1] + alt
+        else:
+            following = text[pos1 - 1 + len(ref)]
+            ref, alt = ref + following, alt + following
+            break
     while len(ref) > 1 and len(alt) > 1 and ref[0] == alt[0]:
         pos1, ref, alt = pos1 + 1, ref[1:], alt[1:]
     return pos1, ref, alt

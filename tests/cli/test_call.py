@@ -68,6 +68,59 @@ def test_call_writes_vcf_loci_and_metrics(folder: Path) -> None:
     assert "##ctdna_background=research-prior-1" in text
 
 
+def test_every_field_survives_the_vcf(folder: Path) -> None:
+    write_bam(folder / "w.bam", crowd(900, 8, [(3, [DELETION])]), HEADER)
+    far = f"{CONTIG}\t1101\tfar\t{REFERENCE[1100]}\t{flip(REFERENCE[1100])}\n"
+    (folder / "list.vcf").write_text(f"{CONTIG}\t521\tspot\t{SNV.ref}\t{SNV.alt},{flip(SNV.ref, 2)}\n{far}")
+    more = ["--matched-normal", folder / "w.bam", "--force", folder / "list.vcf"]
+    out = folder / "o.vcf.gz"
+    run(call, *inputs(folder), "--output", out, *more, "--forced-summary", folder / "f.json", "--claimed-lod", 0.01)
+    found = {(v.pos1, v.alt): v for v in read_vcf(out)}
+    deletion, snv, none = (found[key] for key in ((502, DELETION.alt), (521, SNV.alt), (521, flip(SNV.ref, 2))))
+    far_off = found[1101, flip(REFERENCE[1100])]
+    assert (deletion.origin, deletion.is_forced, deletion.identifier, deletion.state) == (
+        "unresolved" if not deletion.filters else "chip", False, ".", "DETECTED",
+    )  # fmt: skip
+    assert deletion.white is not None
+    assert (deletion.white.n_alt, deletion.white.depth) == (3, deletion.white.n_ref + 3)
+    assert (snv.origin, snv.is_forced, snv.identifier, snv.state, snv.reason) == (
+        "tumour",
+        True,
+        "spot",
+        "DETECTED",
+        ".",
+    )
+    assert snv.vaf == pytest.approx(snv.n_alt / snv.depth, rel=1e-5)
+    assert snv.vaf_low < snv.vaf_estimate < snv.vaf_high
+    assert snv.posterior > 0.999
+    assert (none.n_alt, none.state, none.vaf_estimate) == (0, "NOT_DETECTED", 0.0)
+    assert (far_off.state, far_off.reason, far_off.depth, far_off.white) == ("NO_CALL", "off_panel", 0, None)
+    summary = json.loads((folder / "f.json").read_text())
+    assert (summary["n_listed"], summary["n_used"], summary["alt_molecules"]) == (3, 2, 12)
+    assert summary["is_detected"] is True
+    assert [item["reason"] for item in summary["left_out"]] == ["off_panel"]
+
+
+def test_alleles_listed_twice_are_warned_of(folder: Path) -> None:
+    line = f"{CONTIG}\t521\tspot\t{SNV.ref}\t{SNV.alt}\n"
+    (folder / "list.vcf").write_text(line * 2)
+    args = [*inputs(folder), "--output", folder / "o.vcf.gz", "--force", folder / "list.vcf"]
+    result = CliRunner().invoke(call, [str(arg) for arg in args])
+    assert result.exit_code == 0
+    assert f"warning: list.vcf: line 2, {CONTIG}:521: {SNV.ref}>{SNV.alt} stands there again" in result.stderr
+
+
+def test_options_that_need_each_other(folder: Path) -> None:
+    out = ["--output", folder / "o.vcf.gz"]
+    with pytest.raises(InputError, match="--forced-summary: there is no list of alleles"):
+        run(call, *inputs(folder), *out, "--forced-summary", folder / "f.json")
+    with pytest.raises(InputError, match="--matched-normal: is the sample's own BAM"):
+        run(call, *inputs(folder), *out, "--matched-normal", folder / "s.bam")
+    (folder / "list.vcf").write_text(f"{CONTIG}\t521\t.\t{flip(SNV.ref)}\t{SNV.ref}\n")
+    with pytest.raises(InputError, match=r"list\.vcf: line 1, chrT:521: REF is ., the reference has . there"):
+        run(call, *inputs(folder), *out, "--force", folder / "list.vcf")
+
+
 def test_positions_without_a_reference_base_are_counted_and_warned_of(folder: Path) -> None:
     write_fasta(folder / "ref.fa", {CONTIG: REFERENCE[:600] + "YN" + REFERENCE[602:]})
     pysam.faidx(str(folder / "ref.fa"))

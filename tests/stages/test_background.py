@@ -6,10 +6,10 @@ from scipy.stats import nbinom
 
 from ctdna.model.annotation import Hotspot
 from ctdna.model.background import TrainedBackground
-from ctdna.model.calibration import LEVELS
 from ctdna.model.evidence import BASES
+from ctdna.model.held_out import LEVELS
 from ctdna.stages.background import Donor, hotspot_mask, train, training_metrics
-from ctdna.stages.calibration import calibrate
+from ctdna.stages.held_out import calibrate
 from ctdna.stages.rates import base_rates, noisy_places, own_rates, site_p_values
 from ctdna.stages.rates import tested as alternates
 from tests.consensus_molecules import PARAMS as CALL

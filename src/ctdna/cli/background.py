@@ -132,12 +132,12 @@ def command(
     whether its p-values are uniform. Use 20 donors or more: few donors cost power.
     """
     from ctdna.formats.background_file import write_background
-    from ctdna.formats.calibration import write_calibration, write_plot
     from ctdna.formats.documents import write_json
+    from ctdna.formats.held_out import write_calibration, write_plot
     from ctdna.kit.load import load_kit
-    from ctdna.report.calibration_chart import qq_chart
+    from ctdna.report.charts_held_out import qq_chart
     from ctdna.stages.background import Training, rules_of, train, training_metrics
-    from ctdna.stages.calibration import calibrate
+    from ctdna.stages.held_out import calibrate
 
     kit = load_kit(kit_name) if kit_name else None
     params = calling.call_params(ctx, kit, kit_name)

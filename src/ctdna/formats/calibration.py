@@ -1,48 +1,54 @@
-"""The table of a background's calibration."""
+"""The tables of `calibrate`: bins of VAF over LoD95, and every trial."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ctdna.formats.atomic import atomic_path
-from ctdna.model.calibration import LEVELS, Calibration
+from ctdna.formats.atomic import write_text
+from ctdna.formats.tables import figure
+from ctdna.model.calibration import Calibration, RatioBin, Trial
 
-COLUMNS = (
-    "tests",
-    "n_tests",
-    "level",
-    "expected",
-    "observed",
-    "own",
-    "ks_statistic",
-    "ks_p",
-    "calls_expected",
-    "calls_observed",
+BIN_COLUMNS = (
+    *("row", "from_lod95", "to_lod95", "trials", "detected", "observed", "observed_low", "observed_high", "expected"),
+    "within",
 )
+TRIAL_COLUMNS = (
+    *("base", "depth", "fraction", "replicate", "contig", "pos1", "ref", "alt", "class", "spike_alt", "spike_depth"),
+    *("spike_vaf", "vaf", "alt_molecules", "molecules", "lod95", "ratio", "expected", "detected", "reason"),
+)
+_WITHIN = {True: "yes", False: "no", None: "."}
 
 
-def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Write one row per group of tests and level, tab-separated; figures in 6 significant digits.
+def _bin_line(name: str, one: RatioBin) -> str:
+    figures = (one.observed, one.observed_low, one.observed_high, one.expected)
+    fields = [name, figure(one.low), figure(one.high), str(one.trials), str(one.detected), *map(figure, figures)]
+    return "\t".join([*fields, _WITHIN[one.is_within]])
+
+
+def _trial_line(trial: Trial) -> str:
+    fields = [trial.base, trial.depth, figure(trial.fraction), str(trial.replicate), trial.contig, str(trial.pos1)]
+    fields += [trial.ref, trial.alt, trial.variant_class, str(trial.spike_alt), str(trial.spike_depth)]
+    fields += [figure(trial.spike_alt / max(1, trial.spike_depth)), figure(trial.vaf), str(trial.n_alt), str(trial.n)]
+    fields += [figure(trial.lod95), figure(trial.ratio), figure(trial.expected), str(int(trial.is_detected))]
+    return "\t".join([*fields, trial.reason])
+
+
+def bin_lines(report: Calibration) -> Iterator[str]:
+    """Return the table of bins, header first; the row `at_limit` holds the trials just at and above their LoD95."""
+    yield "#" + "\t".join(BIN_COLUMNS)
+    yield from (_bin_line("bin", one) for one in report.bins)
+    yield _bin_line("at_limit", report.at_limit)
+
+
+def trial_lines(trials: Iterable[Trial]) -> Iterator[str]:
+    """Return the table of trials, header first."""
+    yield "#" + "\t".join(TRIAL_COLUMNS)
+    yield from map(_trial_line, trials)
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write lines, whole or not at all.
 
     Raises:
         InputError: the file cannot be written.
     """
-    lines = [
-        f"#donors held out, one by one: {calibration.n_donors}",
-        "\t".join(COLUMNS),
-    ]
-    for group in calibration.groups:
-        calls = (group.expected_calls, group.observed_calls)
-        for level, observed, own in zip(LEVELS, group.observed, group.own, strict=True):
-            figures = (level, group.n_tests * level, observed, own, group.ks_statistic, group.ks_p, *calls)
-            lines.append("\t".join([group.name, str(group.n_tests), *(f"{value:.6g}" for value in figures)]))
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def write_plot(path: Path, drawing: str) -> None:
-    """Write a drawing, whole or not at all.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    with atomic_path(path) as temporary:
-        temporary.write_text(drawing + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")

@@ -14,6 +14,8 @@ TIERS = ("duplex", "simplex3", "pair2", "single")
 N_CLASSES = 8
 """Evidence classes: `tier * 2 + is_end`; is_end: within the fragment-end distance."""
 BASES = "ACGT"
+HAS_OTHER_PLACE = 32
+"""Of `StoredReads.flags`."""
 
 
 class Targets(NamedTuple):
@@ -88,7 +90,7 @@ class StoredReads(NamedTuple):
     """Slot past the fragment's last base."""
     flags: NDArray[np.uint8]
     """1: the cells' strands A and B are top and bottom; 2: low mapping quality; 4: second of pair; 8 and 16: the read's
-    orientation says top, bottom."""
+    orientation says top, bottom; 32: the aligner names another place for it (XA)."""
     cigar_at: NDArray[np.int64]
     n_cigar: NDArray[np.int32]
     cell_at: NDArray[np.int64]
@@ -98,6 +100,29 @@ class StoredReads(NamedTuple):
     cells: NDArray[np.uint8]
     """Per read base: base (3 bits; 4 unknown), low quality (1 bit), depth of strand A and of B (2 bits each, at most
     3)."""
+
+
+class Splits(NamedTuple):
+    """Read bases at which the molecule's two strands, each read twice or more, say different bases."""
+
+    read: NDArray[np.int64]
+    """Index into the stored reads."""
+    base: NDArray[np.int32]
+    """Index into the read's bases."""
+    code: NDArray[np.uint8]
+    """Base of strand A (2 bits), of strand B (2 bits), whether A is the top strand (1 bit); bases as the reference is
+    written."""
+
+
+class Lesions(NamedTuple):
+    """Molecules on target whose one strand shows another base than the reference, where the other strand shows it."""
+
+    seen: NDArray[np.int64]
+    """(2 strands of origin: top, bottom; 4 reference bases; 4 bases seen): bases as the changed strand is written."""
+    strand_bases: NDArray[np.int64]
+    """(4,) what could have been changed: bases of strands, as they are written, of molecules read twice on either."""
+    both_changed: int
+    """Molecules of which neither strand shows the reference base."""
 
 
 class SiteCounts(NamedTuple):
@@ -117,6 +142,8 @@ class SiteCounts(NamedTuple):
     """(slots,): molecules whose mates disagree; they count nowhere else."""
     is_counted: NDArray[np.uint8]
     """Per molecule: counted at least once on a target."""
+    read_twice: NDArray[np.int32]
+    """(slots,): molecules with a base, either strand of which was read twice or more."""
 
 
 class IndelEvents(NamedTuple):
@@ -130,6 +157,8 @@ class IndelEvents(NamedTuple):
     n_inserted: NDArray[np.int32]
     evidence_class: NDArray[np.int32]
     """Of the read base before the event."""
+    first_part: NDArray[np.int64]
+    """Of an event that takes neighbouring ones together: the first of them, -1 for a plain one."""
     inserted: NDArray[np.uint8]
     """Codes of all inserted bases."""
 

@@ -11,7 +11,7 @@ from scipy.stats import kstest
 from ctdna.kernels.calibration import randomised_p
 from ctdna.kernels.tails import attained_sizes
 from ctdna.model.background import TrainedBackground
-from ctdna.model.calibration import LEVELS, Calibration, CalibrationGroup
+from ctdna.model.held_out import LEVELS, HeldOut, HeldOutGroup
 from ctdna.model.params.call import CallParams
 from ctdna.stages.background import Donor, Training, kept_indels, left_out, ordered, train
 from ctdna.stages.call import SUBSTITUTION_SHARE, TESTS_PER_SITE
@@ -84,11 +84,11 @@ def _tests_of(
     return _Tests._make([group, *(np.concatenate(pair) for pair in zip(first, second, strict=True)), is_own])
 
 
-def _group(name: str, tests: _Tests, some: Bools, n_donors: int) -> CalibrationGroup:
+def _group(name: str, tests: _Tests, some: Bools, n_donors: int) -> HeldOutGroup:
     values = np.sort(tests.randomised[some])
     ks = kstest(values, "uniform", method="asymp") if len(values) else None
     ranks = np.unique(np.round(np.geomspace(1, max(1, len(values)), _POINTS)).astype(np.int64))[: len(values)]
-    return CalibrationGroup(
+    return HeldOutGroup(
         name,
         len(values),
         tuple(int((values <= level).sum()) for level in LEVELS),
@@ -101,15 +101,15 @@ def _group(name: str, tests: _Tests, some: Bools, n_donors: int) -> CalibrationG
     )
 
 
-def _gathered(parts: Sequence[_Tests]) -> Calibration:
+def _gathered(parts: Sequence[_Tests]) -> HeldOut:
     tests = _Tests._make(np.concatenate(column) for column in zip(*parts, strict=True))
     is_indel = tests.group >= len(SUBSTITUTIONS)
     chosen = {name: tests.group == i for i, name in enumerate((*SUBSTITUTIONS, *INDELS))}
     chosen |= {"substitutions": ~is_indel, "indels": is_indel}
-    return Calibration(tuple(_group(name, tests, some, len(parts)) for name, some in chosen.items()), len(parts))
+    return HeldOut(tuple(_group(name, tests, some, len(parts)) for name, some in chosen.items()), len(parts))
 
 
-def held_out(donors: Sequence[Donor], others: Sequence[Donor], training: Training, params: CallParams) -> Calibration:
+def held_out(donors: Sequence[Donor], others: Sequence[Donor], training: Training, params: CallParams) -> HeldOut:
     """Return how the p-values of donors fall under a background of others.
 
     Left aside are a donor's germline alleles (`donor_germline_vaf` and more).
@@ -121,14 +121,14 @@ def held_out(donors: Sequence[Donor], others: Sequence[Donor], training: Trainin
     return _gathered([_tests_of(donor, out, some, trained, training, params, places) for donor, out, some in rows])
 
 
-def calibrate(donors: Sequence[Donor], training: Training, params: CallParams, threads: int = 1) -> Calibration:
+def calibrate(donors: Sequence[Donor], training: Training, params: CallParams, threads: int = 1) -> HeldOut:
     """Return how p-values fall, each donor held out in turn and the background trained on the others.
 
     The same for any `threads`.
     Left aside are a donor's germline alleles (`donor_germline_vaf` and more). Of fewer than 3 donors: no groups.
     """
     if len(donors) < LEAST_DONORS:
-        return Calibration((), 0)
+        return HeldOut((), 0)
     donors, places = ordered(donors), indel_places(training.panel)
     outs, kept = left_out(donors, training.params), kept_indels(donors, training.params)
 

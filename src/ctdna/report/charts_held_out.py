@@ -4,7 +4,7 @@ import math
 
 from scipy.stats import beta
 
-from ctdna.model.calibration import Calibration, CalibrationGroup
+from ctdna.model.held_out import HeldOut, HeldOutGroup
 from ctdna.report.svg import ACCENT_DARK, GRID, INK, MUTED, circle, drawing, label, line, polyline
 
 _SIDE, _LEFT, _TOP, _GAP = 300.0, 46.0, 34.0, 60.0
@@ -41,7 +41,7 @@ def _expected(rank: int, n: int) -> float:
     return (rank - 0.5) / n
 
 
-def _band(axes: _Axes, group: CalibrationGroup) -> list[str]:
+def _band(axes: _Axes, group: HeldOutGroup) -> list[str]:
     """Return the diagonal and the 95 % band of each order statistic, which is a beta law."""
     n = group.n_tests
     parts = [line(axes.x(1.0), axes.y(1.0), axes.x(10.0**-axes.top), axes.y(10.0**-axes.top), MUTED, 0.8)]
@@ -54,12 +54,12 @@ def _band(axes: _Axes, group: CalibrationGroup) -> list[str]:
     return parts
 
 
-def _curve(axes: _Axes, group: CalibrationGroup, colour: str) -> str:
+def _curve(axes: _Axes, group: HeldOutGroup, colour: str) -> str:
     places = [(axes.x(_expected(rank, group.n_tests)), axes.y(p)) for rank, p in group.quantiles]
     return polyline(places, colour, 1.2)
 
 
-def _square(left: float, title: str, whole: CalibrationGroup, parts_of: list[CalibrationGroup]) -> list[str]:
+def _square(left: float, title: str, whole: HeldOutGroup, parts_of: list[HeldOutGroup]) -> list[str]:
     least = min([0.5 / max(1, whole.n_tests), *(p for _, p in whole.quantiles if p > 0)])
     axes = _Axes(left, max(2, min(12, math.ceil(-math.log10(least)))))
     parts = axes.frame(f"{title}: {whole.n_tests:,} tests, KS p = {whole.ks_p:.2g}")
@@ -74,7 +74,7 @@ def _square(left: float, title: str, whole: CalibrationGroup, parts_of: list[Cal
     return parts
 
 
-def qq_chart(calibration: Calibration) -> str:
+def qq_chart(calibration: HeldOut) -> str:
     """Return quantile against quantile of p-values, substitutions and indels side by side, as SVG."""
     groups = {group.name: group for group in calibration.groups}
     if not groups:
