@@ -25,7 +25,7 @@ from ctdna.stages.held_out import calibrate, held_out
 
 HERE = Path(__file__).resolve().parent
 KIT = "ctdna-demo@1.0.0"
-NORMALS = {"plain": (77, 16, "base"), "harsh": (901, 13, "harsh")}
+NORMALS = {"plain": (77, 16, "base"), "harsh": (901, 14, "harsh")}
 """Seed, number of normals, and what seeds their germline."""
 MOLECULES, READS = 2500, 6
 N_HELD_OUT = 4
@@ -105,8 +105,8 @@ def main() -> None:
         "plain_each_held_out": calibrate(plain, training, params),
         "harsh_each_held_out": calibrate(harsh, training, params),
         "plain_4_on_12": held_out(plain[:N_HELD_OUT], plain[N_HELD_OUT:], training, params),
-        "harsh_3_on_10": held_out(harsh[:3], harsh[3:], training, params),
-        "harsh_13_on_plain_16": held_out(harsh, plain, training, params),
+        "harsh_4_on_10": held_out(harsh[:N_HELD_OUT], harsh[N_HELD_OUT:], training, params),
+        "harsh_14_on_plain_16": held_out(harsh, plain, training, params),
     }
     levels = [f"p_{level:g}" for level in LEVELS]
     lines = ["\t".join(["comparison", "tests", "n_tests", *levels, "ks_p", "calls_a_panel"])]
