@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from scipy.stats import nbinom
@@ -14,6 +16,7 @@ from tests.consensus_molecules import PARAMS as CALL
 from tests.donors import DEPTH, PARAMS, World, donor, training, with_allele, world
 
 pytestmark = pytest.mark.timeout(60)
+compiled_only = pytest.mark.skipif(os.environ.get("NUMBA_DISABLE_JIT") == "1", reason="too many tests for plain Python")
 N_SITES = 240
 NONE = np.zeros(8, np.int64)
 
@@ -59,6 +62,7 @@ def test_rates_and_shapes_are_those_drawn_from(source: World, trained: TrainedBa
     assert 5 < trained.donor_shape[6] < 80
 
 
+@compiled_only
 def test_held_out_p_values_are_uniform(source: World, donors: list[Donor]) -> None:
     found = calibrate(donors, training(source.panel), CALL)
     groups = {group.name: group for group in found.groups}
@@ -80,6 +84,7 @@ def test_held_out_p_values_are_uniform(source: World, donors: list[Donor]) -> No
     assert again == found, "neither order nor threads change a digit"
 
 
+@compiled_only
 def test_calibration_shows_a_wrong_model(source: World, donors: list[Donor]) -> None:
     """Donors of other sites' rates: what they show is not what the others let expect."""
     other = world(N_SITES, site_shape=0.3, seed=99)
@@ -200,6 +205,7 @@ def test_rates_of_tiny_and_huge_samples_stay_near_the_truth(
     assert ratio == pytest.approx(1.0, rel=0.35)
 
 
+@compiled_only
 def test_a_damaged_sample_gets_rates_of_its_own(source: World, trained: TrainedBackground) -> None:
     damage = np.ones((4, 4, 8))
     damage[1, 3] = damage[2, 0] = 25.0

@@ -56,7 +56,8 @@ def _p_values(k: Ints, n: Ints, rates: tuple[Floats, Floats], params: CallParams
     p, randomised = np.empty((2, len(k)))
     sizes = np.empty((len(k), 1))
     n, mean, size = np.ascontiguousarray(n), *(np.ascontiguousarray(column) for column in rates)
-    randomised_p(np.ascontiguousarray(k), n, mean, size, params.claimed_lod, np.uint64(key), p, randomised)
+    with np.errstate(over="ignore"):
+        randomised_p(np.ascontiguousarray(k), n, mean, size, params.claimed_lod, np.uint64(key), p, randomised)
     attained_sizes(n, mean, size, params.claimed_lod, np.array([alpha]), sizes)
     return p, randomised, sizes[:, 0], (p <= alpha) & (k.sum(axis=1) >= params.min_alt_molecules)
 
