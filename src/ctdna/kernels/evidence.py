@@ -7,7 +7,7 @@ then it counts once, in the best class its reads show.
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import i32, record_fields, tag_end, u16, u32
 from ctdna.model.columns import RecordFields
 from ctdna.model.evidence import Regions, StoredReads
@@ -28,7 +28,7 @@ _TAG_MI, _TAG_ad, _TAG_bd, _TAG_cd = 0x494D, 0x6461, 0x6462, 0x6463
 _TAG_aD, _TAG_bD, _TAG_cD = 0x4461, 0x4462, 0x4463
 
 
-@kernel
+@lean_kernel
 def hash_bytes(data: Bytes, at: Int, end: Int) -> np.uint64:
     """Return a 62-bit hash of the bytes, from two of 32 bits; no step leaves 63 bits."""
     one, two = np.int64(0x811C9DC5), np.int64(0x9747B28C)
@@ -40,7 +40,7 @@ def hash_bytes(data: Bytes, at: Int, end: Int) -> np.uint64:
     return np.uint64((one & 0x3FFFFFFF) << 32 | two)
 
 
-@kernel
+@lean_kernel
 def find_tags(data: Bytes, at: Int, end: Int, found: Ints) -> None:
     """Fill `found` with the offsets of MI, ad, bd, cd, aD, bD, cD (at their names); -1 where absent."""
     found[:] = -1
@@ -52,7 +52,7 @@ def find_tags(data: Bytes, at: Int, end: Int, found: Ints) -> None:
         at = tag_end(data, at, end)
 
 
-@kernel
+@lean_kernel
 def number_at(data: Bytes, at: Int, kind: Int) -> Int:
     """Return the whole number of a BAM type at an offset, 0 for a type that holds none."""
     if kind == 99:
@@ -70,7 +70,7 @@ def number_at(data: Bytes, at: Int, kind: Int) -> Int:
     return u32(data, at) if kind == 73 else np.int64(0)
 
 
-@kernel
+@lean_kernel
 def depth_at(data: Bytes, array_at: Int, scalar_at: Int, k: Int) -> Int:
     """Return a strand's depth at base k: from the per-base tag, else from the read's greatest depth, else 0."""
     if array_at >= 0:
@@ -80,7 +80,7 @@ def depth_at(data: Bytes, array_at: Int, scalar_at: Int, k: Int) -> Int:
     return number_at(data, scalar_at + 3, np.int64(data[scalar_at + 2])) if scalar_at >= 0 else np.int64(0)
 
 
-@kernel
+@lean_kernel
 def molecule_key(data: Bytes, mi_at: Int, name_at: Int, n_name: Int) -> np.uint64:
     """Return the hash of the molecule's MI tag without its strand, else of the read name."""
     if mi_at < 0 or data[mi_at + 2] != 90:
@@ -93,7 +93,7 @@ def molecule_key(data: Bytes, mi_at: Int, name_at: Int, n_name: Int) -> np.uint6
     return hash_bytes(data, mi_at + 3, end)
 
 
-@kernel
+@lean_kernel
 def reference_length(data: Bytes, cigar_at: Int, n_cigar: Int) -> Int:
     """Return the reference bases that a CIGAR spans."""
     n = np.int64(0)
@@ -105,7 +105,7 @@ def reference_length(data: Bytes, cigar_at: Int, n_cigar: Int) -> Int:
     return n
 
 
-@kernel
+@lean_kernel
 def find_region(regions: Regions, contig: Int, start0: Int, end0: Int) -> Int:
     """Return the first region that overlaps the interval, -1 where none does."""
     low, high = regions.contig_first[contig], regions.contig_first[contig + 1]
@@ -120,7 +120,7 @@ def find_region(regions: Regions, contig: Int, start0: Int, end0: Int) -> Int:
     return low if low < last and np.int64(regions.start0[low]) < end0 else np.int64(-1)
 
 
-@kernel
+@lean_kernel
 def touches_target(regions: Regions, region: Int, start0: Int, end0: Int) -> bool:
     """Return whether any slot of the interval in the region is on a target."""
     shift = regions.offsets[region] - np.int64(regions.start0[region])
@@ -130,7 +130,7 @@ def touches_target(regions: Regions, region: Int, start0: Int, end0: Int) -> boo
     return False
 
 
-@kernel
+@lean_kernel
 def _status(regions: Regions, fields: RecordFields, i: Int, end0: Int, min_mapq: Int) -> tuple[Int, Int]:
     flag = np.int64(fields.flag[i])
     if flag & 4 or fields.ref_id[i] < 0 or fields.pos0[i] < 0 or fields.n_cigar[i] == 0 or fields.n_bases[i] == 0:
@@ -171,7 +171,7 @@ def place_records(
     return keys, status, region_of, wrong
 
 
-@kernel
+@lean_kernel
 def _fragment(data: Bytes, fields: RecordFields, i: Int, end0: Int) -> tuple[Int, Int]:
     first = u32(data, fields.cigar_at[i])
     last = u32(data, fields.cigar_at[i] + 4 * (np.int64(fields.n_cigar[i]) - 1))
@@ -186,7 +186,7 @@ def _fragment(data: Bytes, fields: RecordFields, i: Int, end0: Int) -> tuple[Int
     return low, high
 
 
-@kernel
+@lean_kernel
 def _strand_flags(data: Bytes, mi_at: Int, flag: Int) -> Int:
     """Return the flags of a single-strand read: MI `/A` or `/B` says its strand, else the pair's orientation does."""
     if mi_at >= 0 and data[mi_at + 2] == 90:
@@ -200,7 +200,7 @@ def _strand_flags(data: Bytes, mi_at: Int, flag: Int) -> Int:
     return LIES_BOTTOM if is_bottom else LIES_TOP
 
 
-@kernel
+@lean_kernel
 def _pack_cells(
     data: Bytes, fields: RecordFields, i: Int, found: Ints, is_b: bool, min_quality: Int, out: Bytes
 ) -> None:
@@ -248,7 +248,7 @@ def store_records(
         _pack_cells(data, fields, i, found, is_b, min_quality, cells)
 
 
-@kernel
+@lean_kernel
 def lay_out(reads: StoredReads, i: Int, end_bases: Int, out: NDArray[np.uint16]) -> None:
     """Fill `out`, one cell a reference position of read i, with its packed base and whether it is a fragment end."""
     at, k = np.int64(0), reads.cell_at[i]
@@ -274,7 +274,7 @@ def lay_out(reads: StoredReads, i: Int, end_bases: Int, out: NDArray[np.uint16])
             k += n
 
 
-@kernel
+@lean_kernel
 def join_cells(cells: NDArray[np.uint16], flags: Bytes, n: Int) -> Int:
     """Return what n reads of one molecule say together at one slot, packed.
 
@@ -304,7 +304,7 @@ def join_cells(cells: NDArray[np.uint16], flags: Bytes, n: Int) -> Int:
     return base | end << 3 | a << 4 | b << 6 | (known & STRAND_KNOWN) << 8 | (known & (LIES_TOP | LIES_BOTTOM)) << 6
 
 
-@kernel
+@lean_kernel
 def class_of(call: Int) -> Int:
     """Return the evidence class (`tier * 2 + is_end`) of a joined cell."""
     a, b = (call >> 4) & 3, (call >> 6) & 3
@@ -313,7 +313,7 @@ def class_of(call: Int) -> Int:
     return tier * 2 + ((call >> 3) & 1)
 
 
-@kernel
+@lean_kernel
 def strands_of(call: Int) -> tuple[Int, Int]:
     """Return whether a joined cell holds reads from the top and from the bottom strand; neither where unknown."""
     a, b = (call >> 4) & 3, (call >> 6) & 3

@@ -12,14 +12,14 @@ from ctdna.kernels.evidence import (
     strands_of,
     tiny_reads,
 )
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.model.evidence import N_CLASSES, Regions, SiteCounts, StoredReads
 
 Ints = NDArray[np.int64]
 Int = int | np.int64
 
 
-@kernel
+@lean_kernel
 def _count(counts: SiteCounts, slot: Int, call: Int) -> bool:
     code = call & 7
     if code < 4:
