@@ -107,11 +107,11 @@ def agreed_sequence(reads: StoredReads, clips: Clips, chosen: Ints, floor: Int) 
 def _fit(reference: Bytes, sequence: Bytes, skipped: Int, at: Int, bounds: tuple[Int, Int, Int]) -> Int:
     """Return the mismatches of the sequence behind its skipped bases with the reference from a slot on, -1 for no fit.
 
-    The first `SEED` bases must fit each, the rest with one mismatch in `WORD`.
+    The first `SEED` bases must fit each, the rest with one mismatch in `WORD`. The slot must lie within the bounds.
     """
     low, high, step = bounds
     n, bad = len(sequence) - skipped, np.int64(0)
-    if not low <= at < high or not low <= at + step * (n - 1) < high:
+    if not low <= at + step * (n - 1) < high:
         return np.int64(-1)
     for k in range(n):
         bad += sequence[skipped + k] != reference[at + step * k]
@@ -134,6 +134,8 @@ def find_anchor(reference: Bytes, low: Int, high: Int, slot: Int, is_left: bool,
         for far in range(MAX_EVENT + 1):
             for sign in (-1, 1):
                 at = slot + sign * far - (1 if is_left else 0)
+                if not low <= at < high or reference[at] != sequence[skipped]:
+                    continue
                 bad = _fit(reference, sequence, skipped, at, (low, high, step))
                 if 0 <= bad < best_bad:
                     best_bad, best_at = bad, at

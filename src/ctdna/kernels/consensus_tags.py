@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import lean_kernel
 from ctdna.kernels.record import i32, tag_end, u16, u32
 
 Bytes = NDArray[np.uint8]
@@ -19,7 +19,7 @@ _TAG_aD, _TAG_bD, _TAG_cD = 0x4461, 0x4462, 0x4463
 _TAG_ac, _TAG_bc, _TAG_aq, _TAG_bq = 0x6361, 0x6362, 0x7161, 0x7162
 
 
-@kernel
+@lean_kernel
 def find_tags(data: Bytes, at: Int, end: Int, found: Ints) -> None:
     """Fill `found` with the offsets of MI, ad, bd, cd, aD, bD, cD, ac, bc, aq, bq (at their names); -1 where absent."""
     found[:] = -1
@@ -34,7 +34,7 @@ def find_tags(data: Bytes, at: Int, end: Int, found: Ints) -> None:
         at = tag_end(data, at, end)
 
 
-@kernel
+@lean_kernel
 def number_at(data: Bytes, at: Int, kind: Int) -> Int:
     """Return the whole number of a BAM type at an offset, 0 for a type that holds none."""
     if kind == 99:
@@ -52,7 +52,7 @@ def number_at(data: Bytes, at: Int, kind: Int) -> Int:
     return u32(data, at) if kind == 73 else np.int64(0)
 
 
-@kernel
+@lean_kernel
 def depth_at(data: Bytes, array_at: Int, scalar_at: Int, k: Int) -> Int:
     """Return a strand's depth at base k: from the per-base tag, else from the read's greatest depth, else 0."""
     if array_at >= 0:
@@ -62,7 +62,7 @@ def depth_at(data: Bytes, array_at: Int, scalar_at: Int, k: Int) -> Int:
     return number_at(data, scalar_at + 3, np.int64(data[scalar_at + 2])) if scalar_at >= 0 else np.int64(0)
 
 
-@kernel
+@lean_kernel
 def has_strand_bases(data: Bytes, end: Int, found: Ints, n_bases: Int) -> Int:
     """Return 1 where both strands' bases and qualities are texts as long as the read, 0 without one, else -1."""
     for k in (AC, BC, AQ, BQ):
@@ -74,13 +74,13 @@ def has_strand_bases(data: Bytes, end: Int, found: Ints, n_bases: Int) -> Int:
     return np.int64(1)
 
 
-@kernel
+@lean_kernel
 def base_code(letter: Int) -> Int:
     """Return A 0, C 1, G 2, T 3 of a letter, else 4."""
     return 0 if letter == 65 else (1 if letter == 67 else (2 if letter == 71 else (3 if letter == 84 else 4)))
 
 
-@kernel
+@lean_kernel
 def split_at(data: Bytes, found: Ints, k: Int, min_quality: Int) -> Int:
     """Return `base of A | base of B << 2` where the strands differ, both read twice, of sufficient quality; else -1."""
     one = base_code(np.int64(data[found[AC] + 3 + k]))
@@ -92,7 +92,7 @@ def split_at(data: Bytes, found: Ints, k: Int, min_quality: Int) -> Int:
     return np.int64(one | other << 2) if min(depths[0], depths[1]) >= READ_TWICE else np.int64(-1)
 
 
-@kernel
+@lean_kernel
 def count_splits(data: Bytes, found: Ints, n_bases: Int, min_quality: Int) -> Int:
     """Return how many bases of a read `split_at` tells."""
     n = np.int64(0)

@@ -21,7 +21,7 @@ from ctdna.kernels.consensus_tags import (
     has_strand_bases,
     split_at,
 )
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.record import record_fields, u32
 from ctdna.model.columns import RecordFields
 from ctdna.model.evidence import Regions, Splits, StoredReads
@@ -40,7 +40,7 @@ MAX_SPAN = 1 << 20
 """A read that spans more reference bases is left out."""
 
 
-@kernel
+@lean_kernel
 def hash_bytes(data: Bytes, at: Int, end: Int) -> np.uint64:
     """Return a 62-bit hash of the bytes, from two of 32 bits; no step leaves 63 bits."""
     one, two = np.int64(0x811C9DC5), np.int64(0x9747B28C)
@@ -52,7 +52,7 @@ def hash_bytes(data: Bytes, at: Int, end: Int) -> np.uint64:
     return np.uint64((one & 0x3FFFFFFF) << 32 | two)
 
 
-@kernel
+@lean_kernel
 def molecule_key(data: Bytes, mi_at: Int, name_at: Int, n_name: Int) -> np.uint64:
     """Return the hash of the molecule's MI tag without its strand, else of the read name."""
     if mi_at < 0 or data[mi_at + 2] != 90:
@@ -65,7 +65,7 @@ def molecule_key(data: Bytes, mi_at: Int, name_at: Int, n_name: Int) -> np.uint6
     return hash_bytes(data, mi_at + 3, end)
 
 
-@kernel
+@lean_kernel
 def reference_length(data: Bytes, cigar_at: Int, n_cigar: Int) -> Int:
     """Return the reference bases that a CIGAR spans."""
     n = np.int64(0)
@@ -77,7 +77,7 @@ def reference_length(data: Bytes, cigar_at: Int, n_cigar: Int) -> Int:
     return n
 
 
-@kernel
+@lean_kernel
 def find_region(regions: Regions, contig: Int, start0: Int, end0: Int) -> Int:
     """Return the first region that overlaps the interval, -1 where none does."""
     low, high = regions.contig_first[contig], regions.contig_first[contig + 1]
@@ -92,7 +92,7 @@ def find_region(regions: Regions, contig: Int, start0: Int, end0: Int) -> Int:
     return low if low < last and np.int64(regions.start0[low]) < end0 else np.int64(-1)
 
 
-@kernel
+@lean_kernel
 def touches_target(regions: Regions, region: Int, start0: Int, end0: Int) -> bool:
     """Return whether any slot of the interval in the region is on a target."""
     shift = regions.offsets[region] - np.int64(regions.start0[region])
@@ -102,7 +102,7 @@ def touches_target(regions: Regions, region: Int, start0: Int, end0: Int) -> boo
     return False
 
 
-@kernel
+@lean_kernel
 def _status(regions: Regions, fields: RecordFields, i: Int, end0: Int, min_mapq: Int) -> tuple[Int, Int]:
     flag = np.int64(fields.flag[i])
     if flag & 4 or fields.ref_id[i] < 0 or fields.pos0[i] < 0 or fields.n_cigar[i] == 0 or fields.n_bases[i] == 0:
@@ -150,7 +150,7 @@ def place_records(
     return keys, status, region_of, n_splits, wrong
 
 
-@kernel
+@lean_kernel
 def _fragment(data: Bytes, fields: RecordFields, i: Int, end0: Int) -> tuple[Int, Int]:
     first = u32(data, fields.cigar_at[i])
     last = u32(data, fields.cigar_at[i] + 4 * (np.int64(fields.n_cigar[i]) - 1))
@@ -165,14 +165,14 @@ def _fragment(data: Bytes, fields: RecordFields, i: Int, end0: Int) -> tuple[Int
     return low, high
 
 
-@kernel
+@lean_kernel
 def _is_bottom(flag: Int) -> bool:
     """Return whether a read's orientation, as one of a pair, says that its (first) strand is the bottom one."""
     is_reverse = (flag & 16) != 0
     return not is_reverse if flag & 1 and flag & 128 else is_reverse
 
 
-@kernel
+@lean_kernel
 def _strand_flags(data: Bytes, mi_at: Int, flag: Int) -> Int:
     """Return the flags of a single-strand read: MI `/A` or `/B` says its strand, else the pair's orientation does."""
     if mi_at >= 0 and data[mi_at + 2] == 90:
@@ -184,7 +184,7 @@ def _strand_flags(data: Bytes, mi_at: Int, flag: Int) -> Int:
     return LIES_BOTTOM if _is_bottom(flag) else LIES_TOP
 
 
-@kernel
+@lean_kernel
 def _pack_cells(
     data: Bytes, fields: RecordFields, i: Int, found: Ints, is_b: bool, min_quality: Int, out: Bytes
 ) -> None:
@@ -208,7 +208,7 @@ def _pack_cells(
         out[k] = base | low | deep_a << 4 | deep_b << 6
 
 
-@kernel
+@lean_kernel
 def _put_splits(
     data: Bytes, found: Ints, flag: Int, j: Int, n_bases: Int, n: Int, min_quality: Int, splits: Splits
 ) -> Int:
@@ -255,7 +255,7 @@ def store_records(
             n_splits = _put_splits(data, found, flag, j, len(cells), n_splits, min_strand_quality, splits)
 
 
-@kernel
+@lean_kernel
 def lay_out(reads: StoredReads, i: Int, end_bases: Int, out: NDArray[np.uint16]) -> None:
     """Fill `out`, one cell a reference position of read i, with its packed base and whether it is a fragment end."""
     at, k = np.int64(0), reads.cell_at[i]
@@ -281,7 +281,7 @@ def lay_out(reads: StoredReads, i: Int, end_bases: Int, out: NDArray[np.uint16])
             k += n
 
 
-@kernel
+@lean_kernel
 def join_cells(cells: NDArray[np.uint16], flags: Bytes, n: Int) -> Int:
     """Return what n reads of one molecule say together at one slot, packed.
 
@@ -311,7 +311,7 @@ def join_cells(cells: NDArray[np.uint16], flags: Bytes, n: Int) -> Int:
     return base | end << 3 | a << 4 | b << 6 | (known & STRAND_KNOWN) << 8 | (known & (LIES_TOP | LIES_BOTTOM)) << 6
 
 
-@kernel
+@lean_kernel
 def class_of(call: Int) -> Int:
     """Return the evidence class (`tier * 2 + is_end`) of a joined cell."""
     a, b = (call >> 4) & 3, (call >> 6) & 3
@@ -320,7 +320,7 @@ def class_of(call: Int) -> Int:
     return tier * 2 + ((call >> 3) & 1)
 
 
-@kernel
+@lean_kernel
 def strands_of(call: Int) -> tuple[Int, Int]:
     """Return whether a joined cell holds reads from the top and from the bottom strand; neither where unknown."""
     a, b = (call >> 4) & 3, (call >> 6) & 3
