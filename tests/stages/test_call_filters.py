@@ -28,7 +28,10 @@ from tests.consensus_molecules import (
     panel,
 )
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="whole calls; their kernels have tests of their own"),
+]
 
 
 def snv(pos0: int, by: int = 1) -> Edit:
@@ -160,7 +163,6 @@ def background(n_with: int, n_donors: int = 3) -> TrainedBackground:
     return train([read_donor(evidence(reads), PARAMS) for reads in donors], panel(), PARAMS, ".")[0]
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="limits of 900 sites, each with its own rates")
 def test_allele_of_several_normals_is_marked_and_a_clear_excess_is_not() -> None:
     known = background(2)
     assert known.site_donors.sum() == 2
