@@ -1,7 +1,7 @@
 """Slow, obvious twins of the kernels of calling."""
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,6 +52,62 @@ def site_counts(reads: Sequence[Read], params: CallParams) -> dict[tuple[int, st
             tier = _tier(max(a for _, a, _, _ in seen), max(b for _, _, b, _ in seen))
             counts[pos0, seen[0][0]][2 * tier + any(near for *_, near in seen)] += 1
     return counts
+
+
+def _strands(read: Read, at: int) -> tuple[str, str] | None:
+    """Return the bases of both strands, as (top, bottom), where both were read twice and are of Q30 or better."""
+    tags = read.tags
+    quals = [ord(tags[name][at]) - 33 for name in ("aq", "bq")]
+    bases = tags["ac"][at], tags["bc"][at]
+    if min(quals) < 30 or min(tags["ad"][at], tags["bd"][at]) < 2 or set(bases) - set("ACGT"):
+        return None
+    is_reverse, is_second = bool(read.flag & 16), bool(read.flag & 128)
+    return bases if is_reverse == is_second else (bases[1], bases[0])
+
+
+Said = dict[tuple[str, int], list[tuple[str, str] | None]]
+Plain = dict[tuple[str, int], list[tuple[str, int, int]]]
+
+
+def _said(reads: Sequence[Read], target: tuple[int, int], params: CallParams) -> tuple[Said, Plain]:
+    """Return by molecule and position what its reads say: strands that differ, None where they agree; usable bases."""
+    said: Said = defaultdict(list)
+    plain: Plain = defaultdict(list)
+    for read in reads:
+        over = {p: at for p, at in observations(read).items() if target[0] <= p < target[1]}
+        for pos0, at in (over if read.mapq >= params.min_mapq else {}).items():
+            strands = _strands(read, at)
+            quality = read.quals if isinstance(read.quals, int) else read.quals[at]
+            depths = read.tags["ad"][at], read.tags["bd"][at]
+            is_usable = read.bases[at] in "ACGT" and quality >= params.min_base_quality
+            if is_usable:
+                plain[read.tags["MI"], pos0].append((read.bases[at], *depths))
+            if strands is not None and strands[0] != strands[1]:
+                said[read.tags["MI"], pos0].append(strands)
+            elif is_usable and min(depths) >= 2:
+                said[read.tags["MI"], pos0].append(None)
+    return said, plain
+
+
+def lesions(reads: Sequence[Read], reference: str, target: tuple[int, int], params: CallParams) -> Counter[str]:
+    """Return molecules by `G>T top` and so on, `both`, and by `base G` the bases of strands that were looked at."""
+    found: Counter[str] = Counter()
+    said, plain = _said(reads, target, params)
+    other = dict(zip("ACGT", "TGCA", strict=True))
+    for (_, pos0), seen in plain.items():
+        depths = [max(one[k] for one in seen) for k in (1, 2)]
+        if len({base for base, *_ in seen}) == 1 and min(depths) >= 2:
+            found.update([f"base {reference[pos0]}", f"base {other[reference[pos0]]}"])
+    for (_, pos0), seen_strands in said.items():
+        if len(set(seen_strands)) > 1 or seen_strands[0] is None:
+            continue
+        (top, bottom), base = seen_strands[0], reference[pos0]
+        if base not in (top, bottom):
+            found["both"] += 1
+            continue
+        change = f"{base}>{top} top" if bottom == base else f"{other[base]}>{other[bottom]} bottom"
+        found.update([change, f"base {base}", f"base {other[base]}"])
+    return found
 
 
 def null_tail(

@@ -2,15 +2,17 @@ import gzip
 import hashlib
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
+import numpy as np
 import pysam
 import pytest
 from click.testing import CliRunner
 
 from ctdna.cli.background import command as background
 from ctdna.cli.call import command as call
-from ctdna.formats.background_file import read_background
+from ctdna.formats.background_file import read_background, write_background
 from ctdna.formats.bam import BamHeader
 from ctdna.formats.bed import read_bed
 from ctdna.formats.tables import read_loci
@@ -271,12 +273,86 @@ def test_background_needs_molecules_and_distinct_donors(folder: Path) -> None:
     empty = write_bam(folder / "e.bam", [], HEADER)
     more = [*inputs(folder)[2:], "--output", folder / "bg.gz"]
     with pytest.raises(InputError, match="no molecule of the normals lies on a target"):
+        run(background, "--normals", empty, *more, "--min-covered-share", 0)
+    with pytest.raises(InputError, match=r"e\.bam: its molecules cover 0\.0% of the panel, expected 50\.0% or more"):
         run(background, "--normals", empty, *more)
     with pytest.raises(InputError, match="a BAM is named twice"):
         run(background, "--normals", empty, empty, *more)
+    first = normals(folder, 1)
     other = write_bam(folder / "o.bam", [], BamHeader.of_contigs((("chrU", 5),)))
     with pytest.raises(InputError, match="its contigs differ"):
-        run(background, "--normals", empty, other, *more)
+        run(background, "--normals", *first, other, *more)
+    copy = write_bam(folder / "copy.bam", crowd(800, 50, [(400, [SNV])])[::-1], HEADER)
+    with pytest.raises(InputError, match=r"copy\.bam: holds the same molecules as n0\.bam"):
+        run(background, "--normals", *first, copy, *more)
+
+
+def test_old_backgrounds_are_refused(folder: Path) -> None:
+    content = '{"format": "ctdna-background-1"}\n#\n'
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    path = folder / "old.gz"
+    path.write_bytes(gzip.compress(f"#sha256={digest}\n{content}".encode()))
+    with pytest.raises(InputError, match=r"found ctdna-background-1, expected ctdna-background-2; train it anew"):
+        read_background(path)
+
+
+def test_background_is_read_as_it_was_written(folder: Path) -> None:
+    trained = read_background(train(folder, "--instrument", "NovaSeq 6000", "--clonal-p", 1e-5))
+    again = folder / "again.gz"
+    assert write_background(again, trained) == write_background(folder / "bg.gz", trained)
+    for name, value in trained._asdict().items():
+        got = getattr(read_background(again), name)
+        assert np.array_equal(value, got) if isinstance(value, np.ndarray) else value == got, name
+    assert trained.facts == {"instrument": "NovaSeq 6000"}
+    assert trained.params["clonal_p"] == 1e-5
+    assert trained.site_donors.shape == (300, 4)
+    assert trained.site_donors.sum() == 0, "a donor's germline allele is no allele of the panel of normals"
+
+
+def test_calibration_is_written_as_table_plot_header_and_metrics(folder: Path) -> None:
+    paths = [folder / name for name in ("c.tsv", "c.svg", "m.json")]
+    options = ["--calibration", paths[0], "--calibration-plot", paths[1], "--metrics", paths[2]]
+    trained = read_background(train(folder, *options))
+    lines = paths[0].read_text().splitlines()
+    assert lines[0] == "#donors held out, one by one: 3"
+    rows = [dict(zip(lines[1].split("\t"), line.split("\t"), strict=True)) for line in lines[2:]]
+    assert len(rows) == 10 * 6
+    whole = [row for row in rows if row["tests"] == "substitutions"]
+    assert [float(row["expected"]) for row in whole] == pytest.approx(
+        [int(row["n_tests"]) * float(row["level"]) for row in whole], rel=1e-5
+    )
+    assert int(whole[0]["n_tests"]) == 3 * 900 - 1, "one germline allele is no test"
+    drawing = ElementTree.fromstring(paths[1].read_text())
+    assert drawing.tag.endswith("svg")
+    assert len([item for item in drawing if item.tag.endswith("circle")]) > 20
+    values = json.loads(paths[2].read_text())["values"]
+    assert trained.calibration["calibration_donors"] == values["calibration_donors"] == 3
+    assert trained.calibration["substitutions_tests"] == 2699
+
+
+def test_few_normals_are_warned_of_and_not_held_out(folder: Path) -> None:
+    args = ["--normals", *normals(folder, 2), *inputs(folder)[2:], "--output", folder / "bg.gz"]
+    args += ["--calibration-plot", folder / "c.svg"]
+    result = CliRunner().invoke(background, [str(arg) for arg in args])
+    assert result.exit_code == 0
+    assert "warning: 2 donors; 20 or more are advised, fewer cost power" in result.stderr
+    assert read_background(folder / "bg.gz").calibration == {}
+    assert "Too few normals to hold one out." in (folder / "c.svg").read_text()
+
+
+def test_normals_of_two_sequencers_are_refused_unless_named(folder: Path) -> None:
+    bams = []
+    for i, model in enumerate(("NovaSeq 6000", "NextSeq 550")):
+        header = BamHeader(HEADER.text + f"@RG\tID:a\tSM:s{i}\tPM:{model}\n", CONTIGS)
+        bams.append(write_bam(folder / f"n{i}.bam", crowd(500, 50 + i), header))
+    more = [*inputs(folder)[2:], "--output", folder / "bg.gz"]
+    what = r"n0\.bam: header: its reads come from NovaSeq 6000, those of n1\.bam from NextSeq 550"
+    with pytest.raises(InputError, match=what):
+        run(background, "--normals", *bams, *more)
+    run(background, "--normals", bams[0], *more)
+    assert read_background(folder / "bg.gz").facts == {"instrument": "NovaSeq 6000"}
+    run(background, "--normals", *bams, *more, "--instrument", "both")
+    assert read_background(folder / "bg.gz").facts == {"instrument": "both"}
 
 
 def test_options_that_contradict_the_kit_are_refused(folder: Path) -> None:

@@ -334,7 +334,7 @@ def test_every_molecule_is_used_or_has_a_reason() -> None:
 def test_depth_tag_of_the_wrong_length_is_refused() -> None:
     reads = molecule(1, 450, 160)
     reads[1] = reads[1]._replace(tags=reads[1].tags | {"ad": [1, 2]})
-    with pytest.raises(InputError, match=r"record 2: a per-base depth tag .* is no array as long as the bases"):
+    with pytest.raises(InputError, match=r"record 2: a per-base tag is not as long as the bases"):
         evidence(reads)
 
 

@@ -208,3 +208,31 @@ def test_every_candidate_above_the_floor_has_a_record() -> None:
         pos0 = got.panel.place(int(slot))[1]
         if got.panel.regions.target[slot] >= 0 and got.panel.regions.reference[slot] != base:
             assert (pos0 + 1, "ACGT"[base]) in written
+
+
+def beside_a_pair() -> Edit:
+    """Return a change of a base to the next two bases' own, as a lost base shows where reads end on them."""
+    for pos0 in range(500, 600):
+        one, two, three, four = REFERENCE[pos0 : pos0 + 4]
+        if one != two == three != four and REFERENCE[pos0 - 1] != two:
+            return Edit(pos0, one, two)
+    raise AssertionError("no such place")
+
+
+def test_a_lost_base_at_the_ends_of_reads_is_misaligned() -> None:
+    edit = beside_a_pair()
+    reads = [read for k in range(9) for read in molecule(9000 + k, edit.pos0 + 2 - 100, 215, SIMPLEX3, [edit])]
+    assert "misaligned" in filters(crowd(1200, 1) + reads, edit)
+
+
+def test_a_true_variant_before_a_pair_is_not_misaligned() -> None:
+    edit = beside_a_pair()
+    assert filters(crowd(1200, 1, [(9, [edit])]), edit) == ()
+
+
+def test_misaligned_is_not_asked_with_no_bases() -> None:
+    edit = beside_a_pair()
+    reads = [read for k in range(9) for read in molecule(9000 + k, edit.pos0 + 2 - 100, 215, SIMPLEX3, [edit])]
+    params = PARAMS.model_copy(update={"misaligned_bases": 0})
+    variants = call(evidence(crowd(1200, 1) + reads), params, (), (), None, "s").variants
+    assert [v.filters for v in variants if v.pos1 == edit.pos0 + 1 and v.alt == edit.alt] == [()]

@@ -40,6 +40,8 @@ SETTINGS: dict[str, tuple[click.ParamType[Any], float, str]] = {
     "mnv_min_share": (_FRACTION, 0.6, "Join them where at least this share of either's molecules has both."),
     "homopolymer_bases": (click.IntRange(min=2), 8, "Filter homopolymer: one-base indels in runs of so many."),
     "low_complexity_copies": (click.IntRange(min=2), 6, "Filter low_complexity: indels in so many copies of a unit."),
+    "misaligned_bases": (click.IntRange(0, 20), 3, "Filter misaligned: try indels of up to so many bases."),
+    "misaligned_share": (_FRACTION, 0.5, "Filter misaligned: from this share of molecules that fit one better on."),
     "low_quality_share": (
         _FRACTION,
         0.5,

@@ -28,6 +28,7 @@ COMMANDS = {
     "filter": "Filter consensus reads; sort and index them.",
     "call": "Call variants, and say per locus what could have been seen.",
     "background": "Train the kit's background error model on normal samples.",
+    "calibrate": "Check LoD95 and false positives by dilutions in memory.",
     "annotate": "Name variants by HGVS, consequence, knowledge and tier.",
     "qc": "Judge a sample or a run against the kit's thresholds.",
     "report": "Make the result document and its HTML and PDF renderings.",

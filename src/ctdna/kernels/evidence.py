@@ -7,10 +7,24 @@ then it counts once, in the best class its reads show.
 import numpy as np
 from numpy.typing import NDArray
 
+from ctdna.kernels.consensus_tags import (
+    AC,
+    AD,
+    BC,
+    BD,
+    CD,
+    N_TAGS,
+    SCALAR,
+    count_splits,
+    depth_at,
+    find_tags,
+    has_strand_bases,
+    split_at,
+)
 from ctdna.kernels.jit import kernel
-from ctdna.kernels.record import i32, record_fields, tag_end, u16, u32
+from ctdna.kernels.record import record_fields, u32
 from ctdna.model.columns import RecordFields
-from ctdna.model.evidence import Regions, StoredReads
+from ctdna.model.evidence import Regions, Splits, StoredReads
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
@@ -24,8 +38,6 @@ IS_END, NO_CELL = 1 << 8, 0xFFFF
 DELETED_CODE, DISCORDANT_CODE, NONE_CODE = 5, 6, 7
 MAX_SPAN = 1 << 20
 """A read that spans more reference bases is left out."""
-_TAG_MI, _TAG_ad, _TAG_bd, _TAG_cd = 0x494D, 0x6461, 0x6462, 0x6463
-_TAG_aD, _TAG_bD, _TAG_cD = 0x4461, 0x4462, 0x4463
 
 
 @kernel
@@ -38,46 +50,6 @@ def hash_bytes(data: Bytes, at: Int, end: Int) -> np.uint64:
         two = ((two + byte + 1) * 0x5BD1E995) & 0xFFFFFFFF
         two ^= two >> 15
     return np.uint64((one & 0x3FFFFFFF) << 32 | two)
-
-
-@kernel
-def find_tags(data: Bytes, at: Int, end: Int, found: Ints) -> None:
-    """Fill `found` with the offsets of MI, ad, bd, cd, aD, bD, cD (at their names); -1 where absent."""
-    found[:] = -1
-    while 0 <= at < end:
-        name = u16(data, at)
-        for k in range(7):
-            if name == (_TAG_MI, _TAG_ad, _TAG_bd, _TAG_cd, _TAG_aD, _TAG_bD, _TAG_cD)[k]:
-                found[k] = at
-        at = tag_end(data, at, end)
-
-
-@kernel
-def number_at(data: Bytes, at: Int, kind: Int) -> Int:
-    """Return the whole number of a BAM type at an offset, 0 for a type that holds none."""
-    if kind == 99:
-        value = np.int64(data[at])
-        return value - 256 if value > 127 else value
-    if kind == 67:
-        return np.int64(data[at])
-    if kind == 115:
-        wide = u16(data, at)
-        return wide - 65536 if wide > 32767 else wide
-    if kind == 83:
-        return u16(data, at)
-    if kind == 105:
-        return i32(data, at)
-    return u32(data, at) if kind == 73 else np.int64(0)
-
-
-@kernel
-def depth_at(data: Bytes, array_at: Int, scalar_at: Int, k: Int) -> Int:
-    """Return a strand's depth at base k: from the per-base tag, else from the read's greatest depth, else 0."""
-    if array_at >= 0:
-        kind = np.int64(data[array_at + 3])
-        size = 1 if kind == 99 or kind == 67 else (2 if kind == 115 or kind == 83 else 4)
-        return number_at(data, array_at + 8 + size * k, kind)
-    return number_at(data, scalar_at + 3, np.int64(data[scalar_at + 2])) if scalar_at >= 0 else np.int64(0)
 
 
 @kernel
@@ -149,26 +121,33 @@ def _status(regions: Regions, fields: RecordFields, i: Int, end0: Int, min_mapq:
 
 @kernel
 def place_records(
-    data: Bytes, fields: RecordFields, regions: Regions, min_mapq: Int
-) -> tuple[NDArray[np.uint64], Bytes, NDArray[np.int32], Int]:
-    """Return each record's molecule key, status and region, and the first record whose depth tags are too short.
+    data: Bytes, fields: RecordFields, regions: Regions, min_mapq: Int, min_strand_quality: Int
+) -> tuple[NDArray[np.uint64], Bytes, NDArray[np.int32], NDArray[np.int32], Int]:
+    """Return each record's molecule key, status, region and number of split bases, and the first record whose per-base
+    tags are not as long as its bases.
 
     The last is -1 where all are sound.
     """
     n = len(fields.pos0)
     keys, status = np.empty(n, np.uint64), np.empty(n, np.uint8)
-    region_of = np.empty(n, np.int32)
-    found = np.empty(7, np.int64)
+    region_of, n_splits = np.empty(n, np.int32), np.zeros(n, np.int32)
+    found = np.empty(N_TAGS, np.int64)
     wrong = np.int64(-1)
     for i in range(n):
         find_tags(data, fields.tags_at[i], fields.tags_end[i], found)
         keys[i] = molecule_key(data, found[0], fields.name_at[i], np.int64(fields.n_name[i]))
         end0 = np.int64(fields.pos0[i]) + reference_length(data, fields.cigar_at[i], np.int64(fields.n_cigar[i]))
         status[i], region_of[i] = _status(regions, fields, i, end0, min_mapq)
-        for at in found[1:4]:
-            is_short = at >= 0 and (data[at + 2] != 66 or u32(data, at + 4) != fields.n_bases[i])
-            wrong = np.int64(i) if is_short and region_of[i] >= 0 and wrong < 0 else wrong
-    return keys, status, region_of, wrong
+        if region_of[i] < 0:
+            continue
+        has_strands = has_strand_bases(data, fields.tags_end[i], found, np.int64(fields.n_bases[i]))
+        is_wrong = has_strands < 0
+        for at in found[AD : CD + 1]:
+            is_wrong |= at >= 0 and (data[at + 2] != 66 or u32(data, at + 4) != fields.n_bases[i])
+        wrong = np.int64(i) if is_wrong and wrong < 0 else wrong
+        if has_strands == 1 and not is_wrong:
+            n_splits[i] = count_splits(data, found, np.int64(fields.n_bases[i]), min_strand_quality)
+    return keys, status, region_of, n_splits, wrong
 
 
 @kernel
@@ -187,6 +166,13 @@ def _fragment(data: Bytes, fields: RecordFields, i: Int, end0: Int) -> tuple[Int
 
 
 @kernel
+def _is_bottom(flag: Int) -> bool:
+    """Return whether a read's orientation, as one of a pair, says that its (first) strand is the bottom one."""
+    is_reverse = (flag & 16) != 0
+    return not is_reverse if flag & 1 and flag & 128 else is_reverse
+
+
+@kernel
 def _strand_flags(data: Bytes, mi_at: Int, flag: Int) -> Int:
     """Return the flags of a single-strand read: MI `/A` or `/B` says its strand, else the pair's orientation does."""
     if mi_at >= 0 and data[mi_at + 2] == 90:
@@ -195,16 +181,14 @@ def _strand_flags(data: Bytes, mi_at: Int, flag: Int) -> Int:
             end += 1
         if end - mi_at > 5 and data[end - 2] == 47 and (data[end - 1] == 65 or data[end - 1] == 66):
             return STRAND_KNOWN | (LIES_BOTTOM if data[end - 1] == 66 else LIES_TOP)
-    is_reverse = (flag & 16) != 0
-    is_bottom = not is_reverse if flag & 1 and flag & 128 else is_reverse
-    return LIES_BOTTOM if is_bottom else LIES_TOP
+    return LIES_BOTTOM if _is_bottom(flag) else LIES_TOP
 
 
 @kernel
 def _pack_cells(
     data: Bytes, fields: RecordFields, i: Int, found: Ints, is_b: bool, min_quality: Int, out: Bytes
 ) -> None:
-    is_duplex = found[1] >= 0 or found[4] >= 0
+    is_duplex = found[AD] >= 0 or found[SCALAR] >= 0
     for k in range(np.int64(fields.n_bases[i])):
         pair = np.int64(data[fields.bases_at[i] + (k >> 1)])
         nibble = (pair >> 4) if k & 1 == 0 else (pair & 15)
@@ -214,9 +198,10 @@ def _pack_cells(
         a: Int = 0
         b: Int = 0
         if is_duplex:
-            a, b = depth_at(data, found[1], found[4], k), depth_at(data, found[2], found[5], k)
+            a, b = depth_at(data, found[AD], found[SCALAR], k), depth_at(data, found[BD], found[SCALAR + 1], k)
         else:
-            a = depth_at(data, found[3], found[6], k) if found[3] >= 0 or found[6] >= 0 else np.int64(1)
+            is_told = found[CD] >= 0 or found[SCALAR + 2] >= 0
+            a = depth_at(data, found[CD], found[SCALAR + 2], k) if is_told else np.int64(1)
             if is_b:
                 a, b = b, a
         deep_a, deep_b = np.int64(min(max(a, 0), 3)), np.int64(min(max(b, 0), 3))
@@ -224,11 +209,30 @@ def _pack_cells(
 
 
 @kernel
+def _put_splits(
+    data: Bytes, found: Ints, flag: Int, j: Int, n_bases: Int, n: Int, min_quality: Int, splits: Splits
+) -> Int:
+    top = np.int64(0) if _is_bottom(flag) else np.int64(16)
+    for k in range(n_bases):
+        if data[found[AC] + 3 + k] != data[found[BC] + 3 + k]:
+            code = split_at(data, found, k, min_quality)
+            if code >= 0:
+                splits.read[n], splits.base[n], splits.code[n] = j, k, code | top
+                n += 1
+    return n
+
+
+@kernel
 def store_records(
-    data: Bytes, fields: RecordFields, regions: Regions, chosen: Ints, out: StoredReads, min_quality: Int
-) -> None:
-    """Fill the packed reads of the chosen records; `out` has key, region, flags, offsets and sizes set already."""
-    found = np.empty(7, np.int64)
+    data: Bytes, fields: RecordFields, regions: Regions, chosen: Ints, out: StoredReads, min_quality: Int,
+    min_strand_quality: Int, splits: Splits,
+) -> None:  # fmt: skip
+    """Fill the packed reads of the chosen records, and their split bases.
+
+    `out` has key, region, flags, offsets and sizes set already, `splits` has as many rows as `place_records` counted.
+    """
+    found = np.empty(N_TAGS, np.int64)
+    n_splits: Int = np.int64(0)
     for j in range(len(chosen)):
         i = chosen[j]
         find_tags(data, fields.tags_at[i], fields.tags_end[i], found)
@@ -241,11 +245,14 @@ def store_records(
         low, high = _fragment(data, fields, i, end0)
         out.fragment_low[j], out.fragment_high[j] = low + shift, high + shift
         flag = np.int64(fields.flag[i])
-        strand = _strand_flags(data, found[0], flag) if found[1] < 0 and found[4] < 0 else np.int64(0)
+        is_duplex = found[AD] >= 0 or found[SCALAR] >= 0
+        strand = np.int64(0) if is_duplex else _strand_flags(data, found[0], flag)
         out.flags[j] |= strand | (IS_SECOND if flag & 128 else 0)
         is_b = strand & STRAND_KNOWN != 0 and strand & LIES_BOTTOM != 0
         cells = out.cells[out.cell_at[j] : out.cell_at[j] + out.n_cells[j]]
         _pack_cells(data, fields, i, found, is_b, min_quality, cells)
+        if n_splits < len(splits.read) and has_strand_bases(data, fields.tags_end[i], found, len(cells)) == 1:
+            n_splits = _put_splits(data, found, flag, j, len(cells), n_splits, min_strand_quality, splits)
 
 
 @kernel
@@ -323,6 +330,11 @@ def strands_of(call: Int) -> tuple[Int, Int]:
     return (1 if side == 1 else 0), (1 if side == 2 else 0)
 
 
+def empty_splits(n: int) -> Splits:
+    """Return n rows to fill."""
+    return Splits(np.zeros(n, np.int64), np.zeros(n, np.int32), np.zeros(n, np.uint8))
+
+
 def tiny_reads() -> tuple[StoredReads, Ints, Regions]:
     """Return one read of two matched bases on a region of eight slots, its molecule and the region; for `warm`."""
     one = np.zeros(1, np.int64)
@@ -343,8 +355,8 @@ def warm() -> None:
     raw = np.zeros(44, dtype=np.uint8)
     raw[[0, 12, 16, 20, 37]] = [40, 1, 1, 2, 32]
     fields = record_fields(raw, np.array([0, 44], np.int64))
-    place_records(raw, fields, regions, 0)
-    store_records(raw, fields, regions, np.zeros(1, np.int64), reads, 20)
+    place_records(raw, fields, regions, 0, 30)
+    store_records(raw, fields, regions, np.zeros(1, np.int64), reads, 20, 30, empty_splits(0))
     reads, _, _ = tiny_reads()
     laid = np.empty(2, np.uint16)
     lay_out(reads, np.int64(0), 2, laid)

@@ -102,6 +102,29 @@ class StoredReads(NamedTuple):
     3)."""
 
 
+class Splits(NamedTuple):
+    """Read bases at which the molecule's two strands, each read twice or more, say different bases."""
+
+    read: NDArray[np.int64]
+    """Index into the stored reads."""
+    base: NDArray[np.int32]
+    """Index into the read's bases."""
+    code: NDArray[np.uint8]
+    """Base of strand A (2 bits), of strand B (2 bits), whether A is the top strand (1 bit); bases as the reference is
+    written."""
+
+
+class Lesions(NamedTuple):
+    """Molecules on target whose one strand shows another base than the reference, where the other strand shows it."""
+
+    seen: NDArray[np.int64]
+    """(2 strands of origin: top, bottom; 4 reference bases; 4 bases seen): bases as the changed strand is written."""
+    strand_bases: NDArray[np.int64]
+    """(4,) what could have been changed: bases of strands, as they are written, of molecules read twice on either."""
+    both_changed: int
+    """Molecules of which neither strand shows the reference base."""
+
+
 class SiteCounts(NamedTuple):
     """Molecules per slot."""
 
@@ -119,6 +142,8 @@ class SiteCounts(NamedTuple):
     """(slots,): molecules whose mates disagree; they count nowhere else."""
     is_counted: NDArray[np.uint8]
     """Per molecule: counted at least once on a target."""
+    read_twice: NDArray[np.int32]
+    """(slots,): molecules with a base, either strand of which was read twice or more."""
 
 
 class IndelEvents(NamedTuple):
@@ -132,6 +157,8 @@ class IndelEvents(NamedTuple):
     n_inserted: NDArray[np.int32]
     evidence_class: NDArray[np.int32]
     """Of the read base before the event."""
+    first_part: NDArray[np.int64]
+    """Of an event that takes neighbouring ones together: the first of them, -1 for a plain one."""
     inserted: NDArray[np.uint8]
     """Codes of all inserted bases."""
 

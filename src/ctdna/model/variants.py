@@ -16,6 +16,7 @@ FILTERS = {
     "background": "Another change that duplex molecules do not bear out, or a place that is noisy in normals",
     "homopolymer": "Indel of one base in a long run of that base",
     "low_complexity": "Indel in a long tandem repeat",
+    "misaligned": "Substitution at reads' ends that an indel in the bases beside explains better",
     "low_mapq": "More alternate molecules of low mapping quality than of sufficient",
     "low_base_quality": "More alternate molecules of low base quality than of sufficient",
     "germline": "Possibly germline by its VAF, or a common SNP",

@@ -88,6 +88,7 @@ CODES: dict[str, tuple[str, str]] = {
     "unit.reads": ("reads", "条读段"),
     "unit.read pairs": ("read pairs", "对读段"),
     "unit.bases": ("bases", "碱基"),
+    "unit.per_million": ("per million", "每百万"),
     "expected.same": ("same person", "同一个体"),
     "expected.different": ("different persons", "不同个体"),
     "expected.unknown": ("unknown", "未知"),

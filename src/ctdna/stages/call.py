@@ -1,6 +1,7 @@
 """Variants, and per locus what could have been seen."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -15,33 +16,39 @@ from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.call import CallParams
 from ctdna.model.variants import DETECTED, NO_CALL, NOT_DETECTED, ORIGIN_FILTERS, CalledVariant, LocusTable
 from ctdna.stages.answering import Found, answers_of, find_listed, listed_rows, off_panel_variants, with_listed
+from ctdna.stages.assembly import assembled_changes
 from ctdna.stages.candidates import (
     IndelTable,
-    ReadIndex,
     Verdicts,
+    count_base,
     count_verdicts,
     find_indels,
     indel_context,
     joint,
+    make_allele,
     make_change,
     on_target,
     repeat_of,
 )
 from ctdna.stages.evidence import Evidence
 from ctdna.stages.forced import summarise
-from ctdna.stages.joining import Phasing, join_candidates
+from ctdna.stages.indel_background import indel_rates
+from ctdna.stages.joining import Phasing, indel_alleles, join_candidates
 from ctdna.stages.judging import Candidate
+from ctdna.stages.lesions import lesion_counts, lesion_rates
 from ctdna.stages.loci import HotspotRow, LociInput, locus_table
 from ctdna.stages.marking import Marker
 from ctdna.stages.neighbours import Neighbourhood
 from ctdna.stages.rates import SiteTable, p_values, sample_rates, site_table, tested
 from ctdna.stages.variant_records import posteriors, variant_record
 from ctdna.stats.background import PRIOR_SHAPE, Rates
-from ctdna.stats.limits import panel_limits
+from ctdna.stats.limits import panel_alpha, panel_limits
 from ctdna.stats.tests import q_values
 
 TESTS_PER_SITE = 4
 """Three substitutions and, as one test, every other change that begins there."""
+SUBSTITUTION_SHARE = 0.75
+"""Of the false calls allowed, the substitutions' share; the rest is for all other changes, one test a site."""
 Key = tuple[int, int, bytes]
 
 
@@ -78,18 +85,37 @@ class Listed(NamedTuple):
 class _Caller:
     """Holds what every candidate of one sample is judged by."""
 
-    def __init__(self, evidence: Evidence, params: CallParams, listed: Listed, trained: TrainedBackground | None):
+    def __init__(
+        self,
+        evidence: Evidence,
+        params: CallParams,
+        listed: Listed,
+        trained: TrainedBackground | None,
+        threads: int,
+    ) -> None:
         self.evidence, self.params, self.listed = evidence, params, listed
         self.panel = evidence.panel
         self.sites: SiteTable = site_table(evidence)
-        self.indels: IndelTable = find_indels(evidence, params.fragment_end_bases)
+        self.indels: IndelTable = find_indels(evidence, params.fragment_end_bases, params.mnv_distance)
         self.rates: Rates = sample_rates(evidence, self.sites, self.indels, trained, params)
-        self.phasing = Phasing(evidence, ReadIndex(evidence), params.fragment_end_bases)
+        floor = max(1, params.evidence_floor)
+        self.alleles = indel_alleles(self.indels, assembled_changes(evidence, floor), floor)
+        self.phasing = Phasing(evidence, params.fragment_end_bases, self.alleles)
         self.n_tests = max(1, TESTS_PER_SITE * len(self.sites.slots))
         self.alpha = params.false_positives_per_panel / self.n_tests
+        self.threads = threads
 
-    def alpha_of(self, key: Key) -> float:
-        return max(self.alpha, self.params.hotspot_alpha) if key in self.listed.hotspots else self.alpha
+    @cached_property
+    def substitution_alpha(self) -> float:
+        """Return the level of one substitution's test, from what the tests of this very panel attain."""
+        site, alt = np.nonzero(tested(self.sites))
+        rows = self.sites.n[site], self.rates.mean[site, alt], self.rates.size[site, alt]
+        budget = SUBSTITUTION_SHARE * self.params.false_positives_per_panel
+        return panel_alpha(*rows, budget, self.params.claimed_lod, self.threads)
+
+    def alpha_of(self, key: Key, variant_class: str) -> float:
+        alpha = self.substitution_alpha if variant_class == "snv" else self.alpha
+        return max(alpha, self.params.hotspot_alpha) if key in self.listed.hotspots else alpha
 
     def candidate(
         self, allele: Allele, counts: AlleleCounts, rates: tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -103,12 +129,13 @@ class _Caller:
         run = repeat_of(self.panel, change) if allele.variant_class == "indel" else (0, 1)
         label = hotspot.label if hotspot else ""
         return Candidate(
-            allele, key, counts, mean, size, p, self.alpha_of(key), label, key in self.listed.common_snps, run
-        )
+            allele, key, counts, mean, size, p, self.alpha_of(key, allele.variant_class), label,
+            key in self.listed.common_snps, run,
+        )  # fmt: skip
 
     def substitution(self, allele: Allele) -> Candidate:
         i = int(np.searchsorted(self.sites.slots, allele.slot))
-        counts = count_verdicts(self.phasing.verdicts(allele))
+        counts = count_base(self.evidence, allele.slot, allele.alt)
         alt = BASES.index(allele.alt)
         return self.candidate(allele, counts, (self.rates.mean[i, alt], self.rates.size[i, alt]))
 
@@ -118,7 +145,7 @@ class _Caller:
             return self.joint(allele, self.phasing.verdicts(allele), self._parts_of(allele))
         change = make_change(self.panel, allele)
         context = indel_context(change, repeat_of(self.panel, change))
-        rates = self.rates.indel_mean[context], self.rates.indel_size[context]
+        rates = indel_rates(self.rates.indels, change.slot, context)
         return self.candidate(allele, count_verdicts(self.phasing.verdicts(allele)), rates)
 
     def _parts_of(self, allele: Allele) -> list[Candidate]:
@@ -153,8 +180,9 @@ class _Caller:
 
     def indel_candidates(self) -> list[Candidate]:
         floor = max(1, self.params.evidence_floor)
-        some = [e for e in self.indels.events if e.n_molecules >= floor and on_target(self.panel, e.change)]
-        found = [self.other(event.allele) for event in some]
+        some = [change for change in self.alleles.changes if on_target(self.panel, change)]
+        found = [self.other(allele) for allele in (make_allele(self.panel, c) for c in some)
+                 if allele.variant_class == "indel"]  # fmt: skip
         return [candidate for candidate in found if candidate.n_alt >= floor]
 
 
@@ -226,10 +254,13 @@ def _metrics(
     counts |= {f"called_{name}": sum(v.variant_class == name for v in passed) for name in ("snv", "indel", "mnv")}
     counts |= {f"loci_{state.lower()}": loci.state.count(state) for state in (DETECTED, NOT_DETECTED, NO_CALL)}
     counts["discordant_observations"] = int(evidence.counts.discordant[caller.sites.slots].sum())
+    counts |= lesion_counts(evidence.lesions)
     tiers = caller.sites.n.reshape(-1, len(TIERS), 2).sum(axis=2)
     mean_depth = tiers.mean(axis=0) if len(tiers) else np.zeros(len(TIERS))
     values = {f"mean_depth_{tier}": float(n) for tier, n in zip(TIERS, mean_depth, strict=True)}
-    values |= {"alpha": caller.alpha, "mean_depth": float(mean_depth.sum())}
+    values |= {"alpha": caller.substitution_alpha, "alpha_others": caller.alpha}
+    values |= {"mean_depth": float(mean_depth.sum())}
+    values |= lesion_rates(evidence.lesions)
     lods = loci.lod95[~np.isnan(loci.lod95)]
     values |= {"median_lod95": float(np.median(lods))} if len(lods) else {}
     forced_counts, forced_values = _forced_values(forced)
@@ -242,7 +273,7 @@ def _metrics(
 
 
 def _marker(caller: _Caller, trained: TrainedBackground | None, white: Evidence | None) -> Marker:
-    judge_white = _Caller(white, caller.params, caller.listed, trained).again if white else None
+    judge_white = _Caller(white, caller.params, caller.listed, trained, caller.threads).again if white else None
     around = Neighbourhood(caller.evidence, caller.phasing, caller.params)
     return Marker(caller.params, caller.sites, trained, around, judge_white)
 
@@ -290,7 +321,7 @@ def call(
     """
     panel = evidence.panel
     listed, hotspot_rows = _listed(panel, hotspots, common_snps)
-    caller = _Caller(evidence, params, listed, trained)
+    caller = _Caller(evidence, params, listed, trained, threads)
     found = find_listed(panel, extras.listed)
     order = _candidates(caller, _marker(caller, trained, extras.white), found)
     variants = _in_order(panel, _variants(caller, order, threads) + off_panel_variants(found))
@@ -298,7 +329,8 @@ def call(
     rows = listed_rows(found, hotspot_rows, params)
     absent = [row.allele for row in rows if row.allele and row.allele.variant_class != "snv"]
     extra = [c for c in map(caller.other, absent) if c.key not in by_key]
-    loci = locus_table(LociInput(caller.sites, caller.rates, panel, by_key, rows, extra), params, caller.alpha, threads)
+    given = LociInput(caller.sites, caller.rates, panel, by_key, rows, extra)
+    loci = locus_table(given, params, caller.substitution_alpha, threads)
     forced = summarise(answers_of(found, by_key), params, sample, threads) if found else None
     return CallResult(variants, loci, _metrics(caller, variants, loci, sample, forced), forced)
 
@@ -310,3 +342,22 @@ def _best_of_each(candidates: list[Candidate]) -> list[Candidate]:
         if candidate.key not in chosen or candidate.parts:
             chosen[candidate.key] = candidate
     return list(chosen.values())
+
+
+def judge_alleles(
+    evidence: Evidence,
+    params: CallParams,
+    hotspots: Sequence[Hotspot],
+    common_snps: Sequence[CommonSnp],
+    trained: TrainedBackground | None,
+    alleles: Sequence[Allele],
+    threads: int = 1,
+) -> list[Candidate]:
+    """Return each allele as `call` judges it, whether the sample shows it or not; before neighbours are joined."""
+    caller = _Caller(evidence, params, _listed(evidence.panel, hotspots, common_snps)[0], trained, threads)
+    return [caller.substitution(a) if a.variant_class == "snv" else caller.other(a) for a in alleles]
+
+
+def stated_limits(candidates: Sequence[Candidate], params: CallParams, threads: int) -> list[tuple[float, float]]:
+    """Return the LoB and LoD95 that `call` states for each; NaN where there is none."""
+    return _limits_of(list(candidates), params, threads)

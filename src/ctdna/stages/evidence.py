@@ -7,15 +7,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels import evidence as kernels
+from ctdna.kernels.lesions import count_lesions
 from ctdna.kernels.record import find_tag, kind_code, record_fields, tag_code
 from ctdna.kernels.tally import empty_counts, tally
 from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.errors import InputError
-from ctdna.model.evidence import BASES, HAS_OTHER_PLACE, Panel, Regions, SiteCounts, StoredReads, Targets
+from ctdna.model.evidence import (
+    BASES,
+    HAS_OTHER_PLACE,
+    Lesions,
+    Panel,
+    Regions,
+    SiteCounts,
+    Splits,
+    StoredReads,
+    Targets,
+)
 from ctdna.model.params.call import CallParams
 
 PAD = 200
 """Bases kept beside targets, so that indels at their edges are seen whole."""
+STRAND_QUALITY = 30
+"""Bases of one strand below this Phred quality never show a lesion: one read alone does not reach it."""
 MERGE = 600
 """Regions nearer than this are one, so that a read with a long deletion lies in one region."""
 REASONS = ("no_usable_base", "low_mapq", "off_target", "secondary", "marked_duplicate_or_failed", "unmapped")
@@ -29,6 +42,10 @@ _REASON_OF_STATUS = {
     kernels.MARKED: 4,
     kernels.UNMAPPED: 5,
 }
+
+
+NO_LESIONS = Lesions(np.zeros((2, 4, 4), np.int64), np.zeros(4, np.int64), 0)
+"""Of samples mixed in memory, of which no strand is known."""
 
 
 class Evidence(NamedTuple):
@@ -45,6 +62,7 @@ class Evidence(NamedTuple):
     """All molecules of the input."""
     rejected: dict[str, int]
     """Molecules not counted on any target, by reason."""
+    lesions: Lesions
 
 
 def _merged(targets: Targets, lengths: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -96,25 +114,35 @@ def _starts(sizes: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.cumsum(sizes, dtype=np.int64) - sizes
 
 
-def _store(raw: RawRecords, fields: RecordFields, panel: Panel, placed: tuple[NDArray[np.uint64],
-           NDArray[np.uint8], NDArray[np.int32]], min_quality: int) -> StoredReads:  # fmt: skip
-    keys, status, region = placed
-    chosen = np.flatnonzero(region >= 0)
+class _Placed(NamedTuple):
+    """What `place_records` tells of each record."""
+
+    key: NDArray[np.uint64]
+    status: NDArray[np.uint8]
+    region: NDArray[np.int32]
+    n_splits: NDArray[np.int32]
+
+
+def _store(
+    raw: RawRecords, fields: RecordFields, panel: Panel, placed: _Placed, min_quality: int
+) -> tuple[StoredReads, Splits]:
+    chosen = np.flatnonzero(placed.region >= 0)
     n_cigar, n_cells = fields.n_cigar[chosen], fields.n_bases[chosen]
     store = _empty_store(len(chosen), int(n_cigar.sum()), int(n_cells.sum()))
-    store.key[:], store.region[:] = keys[chosen], region[chosen]
-    store.flags[status[chosen] == kernels.LOW_MAPQ] = kernels.IS_LOW_MAPQ
+    store.key[:], store.region[:] = placed.key[chosen], placed.region[chosen]
+    store.flags[placed.status[chosen] == kernels.LOW_MAPQ] = kernels.IS_LOW_MAPQ
     tags_at, tags_end = fields.tags_at[chosen], fields.tags_end[chosen]
     has_other = find_tag(raw.data, tags_at, tags_end, tag_code("XA"), kind_code("Z")) >= 0
     store.flags[has_other] |= HAS_OTHER_PLACE
     store.n_cigar[:], store.n_cells[:] = n_cigar, n_cells
     store.cigar_at[:], store.cell_at[:] = _starts(n_cigar), _starts(n_cells)
-    kernels.store_records(raw.data, fields, panel.regions, chosen, store, min_quality)
-    return store
+    splits = kernels.empty_splits(int(placed.n_splits[chosen].sum()))
+    kernels.store_records(raw.data, fields, panel.regions, chosen, store, min_quality, STRAND_QUALITY, splits)
+    return store, splits
 
 
-def _joined(parts: list[StoredReads]) -> StoredReads:
-    """Return the stores as one, reads of one molecule together, in an order that the input's order cannot change."""
+def stack_reads(parts: Sequence[StoredReads]) -> StoredReads:
+    """Return the reads of all stores one after the other."""
     if not parts:
         return _empty_store(0, 0, 0)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -122,9 +150,27 @@ def _joined(parts: list[StoredReads]) -> StoredReads:
     for sizes, column in (([len(p.cigars) for p in parts], "cigar_at"), ([len(p.cells) for p in parts], "cell_at")):
         shift = np.repeat(np.cumsum([0, *sizes[:-1]]), [len(p.key) for p in parts])
         store = store._replace(**{column: getattr(store, column) + shift})
+    return store
+
+
+def take_reads(store: StoredReads, chosen: NDArray[np.int64] | NDArray[np.bool_]) -> StoredReads:
+    """Return the chosen reads, in that order; they share the bases of the store."""
+    columns = [np.ascontiguousarray(column[chosen]) for column in store[:-2]]
+    return StoredReads._make([*columns, store.cigars, store.cells])
+
+
+def _joined(parts: list[StoredReads], splits: list[Splits]) -> tuple[StoredReads, Splits]:
+    """Return the stores as one, reads of one molecule together, in an order that the input's order cannot change."""
+    store = stack_reads(parts)
     order = np.lexsort((store.flags, store.end_slot, store.slot, store.region, store.key))
-    ordered = [np.ascontiguousarray(column[order]) for column in store[:-2]]
-    return StoredReads._make([*ordered, store.cigars, store.cells])
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    first = np.cumsum([0, *(len(part.key) for part in parts)])[:-1]
+    read = [place[one.read + at] for one, at in zip(splits, first, strict=True)]
+    columns = [np.concatenate(column) for column in zip(*splits, strict=True)] if splits else kernels.empty_splits(0)
+    found = Splits(np.concatenate(read) if read else columns[0], columns[1], columns[2])
+    sorted_by_read = np.lexsort((found.base, found.read))
+    return take_reads(store, order), Splits._make(np.ascontiguousarray(column[sorted_by_read]) for column in found)
 
 
 def _outcomes(keys: NDArray[np.uint64], reasons: NDArray[np.uint8], counted: NDArray[np.uint64]) -> dict[str, int]:
@@ -137,6 +183,21 @@ def _outcomes(keys: NDArray[np.uint64], reasons: NDArray[np.uint8], counted: NDA
     return {name: int(n) for name, n in zip(REASONS, tally, strict=True)}
 
 
+def lesions_of(
+    reads: StoredReads, molecules: NDArray[np.int64], molecule_of: NDArray[np.int64], splits: Splits, regions: Regions,
+    counts: SiteCounts,
+) -> Lesions:  # fmt: skip
+    """Return the single-strand changes of the molecules on target, and the strands' bases that could show one."""
+    found = np.zeros(33, np.int64)
+    count_lesions(reads, molecules, molecule_of, splits, regions, found)
+    seen = found[:32].reshape(2, 4, 4)
+    is_site = (regions.target >= 0) & (regions.reference < len(BASES))
+    agreed = np.bincount(regions.reference[is_site], counts.read_twice[is_site], minlength=4)
+    # A changed strand's partner is unchanged; agreeing molecules offer the base of either strand.
+    bases = (agreed + agreed[::-1]).astype(np.int64) + seen.sum(axis=(0, 2)) + seen.sum(axis=(0, 2))[::-1]
+    return Lesions(seen, bases, int(found[32]))
+
+
 def gather(batches: Iterable[RawRecords], panel: Panel, params: CallParams) -> Evidence:
     """Return what the records of a sample show on the panel; their order does not matter.
 
@@ -145,17 +206,21 @@ def gather(batches: Iterable[RawRecords], panel: Panel, params: CallParams) -> E
     """
     reason_of = np.array([_REASON_OF_STATUS[status] for status in range(len(_REASON_OF_STATUS))], dtype=np.uint8)
     parts, all_keys, all_reasons, n_before = [], [np.empty(0, np.uint64)], [np.empty(0, np.uint8)], 0
+    splits: list[Splits] = []
     for raw in batches:
         fields = record_fields(raw.data, raw.offsets)
-        keys, status, region, wrong = kernels.place_records(raw.data, fields, panel.regions, params.min_mapq)
+        found = kernels.place_records(raw.data, fields, panel.regions, params.min_mapq, STRAND_QUALITY)
+        placed, wrong = _Placed(*found[:4]), found[4]
         if wrong >= 0:
-            what = "a per-base depth tag (ad, bd or cd) is no array as long as the bases"
+            what = "a per-base tag is not as long as the bases: ad, bd, cd (numbers) or ac, bc, aq, bq (text)"
             raise InputError(None, f"record {n_before + int(wrong) + 1}", what, "make the consensus again")
         n_before += len(raw)
-        all_keys.append(keys)
-        all_reasons.append(reason_of[status])
-        parts.append(_store(raw, fields, panel, (keys, status, region), params.min_base_quality))
-    reads = _joined(parts)
+        all_keys.append(placed.key)
+        all_reasons.append(reason_of[placed.status])
+        stored = _store(raw, fields, panel, placed, params.min_base_quality)
+        parts.append(stored[0])
+        splits.append(stored[1])
+    reads, all_splits = _joined(parts, splits)
     changes = np.flatnonzero(reads.key[1:] != reads.key[:-1]) + 1 if len(reads.key) else np.empty(0, np.int64)
     molecules = np.concatenate([[0], changes, [len(reads.key)] if len(reads.key) else []]).astype(np.int64)
     molecule_of = np.repeat(np.arange(len(molecules) - 1), np.diff(molecules))
@@ -165,7 +230,8 @@ def gather(batches: Iterable[RawRecords], panel: Panel, params: CallParams) -> E
     keys, reasons = np.concatenate(all_keys), np.concatenate(all_reasons)
     rejected = _outcomes(keys, reasons, counted)
     n_all = len(counted) + sum(rejected.values())
-    return Evidence(panel, reads, molecules, molecule_of, counts, n_all, rejected)
+    lesions = lesions_of(reads, molecules, molecule_of, all_splits, panel.regions, counts)
+    return Evidence(panel, reads, molecules, molecule_of, counts, n_all, rejected, lesions)
 
 
 def target_sites(panel: Panel) -> NDArray[np.int64]:

@@ -54,6 +54,8 @@ class Candidate(NamedTuple):
     parts: tuple[Allele, ...] = ()
     is_part: bool = False
     estimate: Estimate | None = None
+    is_misaligned: bool = False
+    """An indel beside it explains its molecules better."""
     is_clustered: bool = False
     """Its molecules carry other rare changes near by."""
     is_elsewhere: bool = False
@@ -183,6 +185,7 @@ def filters_of(candidate: Candidate, params: CallParams) -> tuple[str, ...]:
         "germline": _is_germline(candidate, params),
         "part_of_mnv": candidate.is_part,
         "cluster": candidate.is_clustered,
+        "misaligned": candidate.is_misaligned,
         "other_place": candidate.is_elsewhere,
         "panel_of_normals": _is_in_normals(candidate, params),
         "chip": candidate.origin == "chip",

@@ -34,6 +34,7 @@ class Marker(NamedTuple):
                 white=white,
                 normals=normals_seen(candidate, self.sites, self.trained),
                 is_clustered=self.neighbourhood.is_clustered(candidate),
+                is_misaligned=self.neighbourhood.is_misaligned(candidate),
                 is_elsewhere=self.neighbourhood.is_elsewhere(candidate),
             )
             found.append(marked._replace(origin=origin_of(marked, self.params)))

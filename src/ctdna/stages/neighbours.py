@@ -6,10 +6,12 @@ Several changes near by speak of another place, too, or of damage along the frag
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.realign_alleles import ALT, REF, calls_at
-from ctdna.model.evidence import HAS_OTHER_PLACE, Panel
+from ctdna.kernels.candidates import calls_at
+from ctdna.kernels.misalignment import doubtful_molecules
+from ctdna.kernels.realign_alleles import ALT, REF
+from ctdna.model.evidence import BASES, HAS_OTHER_PLACE, Panel
 from ctdna.model.params.call import CallParams
-from ctdna.stages.candidates import Verdicts, joint, region_bounds
+from ctdna.stages.candidates import ReadIndex, Verdicts, joint, region_bounds
 from ctdna.stages.evidence import Evidence
 from ctdna.stages.joining import Phasing
 from ctdna.stages.judging import Candidate
@@ -30,6 +32,7 @@ class Neighbourhood:
     def __init__(self, evidence: Evidence, phasing: Phasing, params: CallParams) -> None:
         """Count each base's share of the molecules, slot by slot."""
         self._evidence, self._phasing, self._params = evidence, phasing, params
+        self._index = ReadIndex(evidence)
         by_base = evidence.counts.classes.sum(axis=2)
         depth = by_base.sum(axis=1, keepdims=True)
         self._is_rare = by_base < params.cluster_max_vaf * depth
@@ -63,6 +66,19 @@ class Neighbourhood:
         is_change &= self._is_rare[slots[None, :], np.minimum(base, 3)]
         n_doubtful = int((is_change.sum(axis=1) >= params.cluster_changes).sum())
         return n_doubtful >= params.cluster_share * max(1, len(molecules))
+
+    def is_misaligned(self, candidate: Candidate) -> bool:
+        """Return whether most molecules of a substitution end near by and fit an indel beside it better.
+
+        Only substitutions can be; a molecule that reads on past the repeat beside is never explained so.
+        """
+        params, evidence, allele = self._params, self._evidence, candidate.allele
+        if allele.variant_class != "snv" or candidate.n_alt == 0 or params.misaligned_bases == 0:
+            return False
+        chosen = self._index.over(allele.slot, allele.slot + 1)
+        place = allele.slot, BASES.index(allele.alt), params.misaligned_bases
+        n, n_doubtful = doubtful_molecules(evidence.reads, evidence.panel.regions, chosen, evidence.molecule_of, *place)
+        return bool(n_doubtful >= params.misaligned_share * max(1, n))
 
     def is_elsewhere(self, candidate: Candidate) -> bool:
         """Return whether the aligner names another place for most molecules with the allele, more than for the others.

@@ -84,6 +84,7 @@ def _sample_values(sample: Sample, evidence: SampleEvidence, dirt: Contamination
     targets = target_depths(evidence.panel, evidence.depth)
     median = float(np.median(evidence.depth.depth)) if len(evidence.depth.depth) else None
     library = library_yield(evidence.metrics.get("group"))
+    damage = evidence.metrics["call"].values if "call" in evidence.metrics else {}
     return {
         "raw_read_pairs": float(extract.n_in),
         "q30_fraction": _fraction(evidence.metrics["demultiplex"], f"sample.{sample.sample_id}.q30_percent"),
@@ -99,6 +100,8 @@ def _sample_values(sample: Sample, evidence: SampleEvidence, dirt: Contamination
         "min_target_unique_depth": min((target.mean for target in targets), default=None),
         "uniformity_fold80": fold_80(evidence.depth.depth),
         "insert_size_median": _median(evidence.insert_sizes),
+        "oxidation_per_million": damage.get("lesions_per_million_g_to_t"),
+        "deamination_per_million": damage.get("lesions_per_million_c_to_t"),
         "contamination_fraction": dirt.fraction,
     }
 

@@ -38,6 +38,10 @@ class CallParams(Frozen):
     """An indel of one base in a run of at least so many is marked."""
     low_complexity_copies: int
     """An indel of two to six bases in a tandem repeat of at least so many copies is marked."""
+    misaligned_bases: int
+    """Indels of up to so many bases are tried in place of a substitution near reads' ends; 0: none."""
+    misaligned_share: float
+    """From this share of alternate molecules that fit such an indel better on, the substitution is marked."""
     low_quality_share: float
     """Filters low_mapq and low_base_quality: more than this share of the alternate molecules fell to that limit."""
     germline_balance: float

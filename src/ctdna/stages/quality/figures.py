@@ -24,6 +24,8 @@ SAMPLE_FIGURES: dict[str, tuple[str, str, str]] = {
     "min_target_unique_depth": ("Unique depth of the thinnest target", "最低目标的去重深度", "molecules"),
     "uniformity_fold80": ("Uniformity (fold 80)", "均一性（fold 80）", ""),
     "insert_size_median": ("Fragment length, median", "片段长度中位数", "bases"),
+    "oxidation_per_million": ("Oxidised G of one strand, per million", "单链 G 氧化（每百万 G）", "per_million"),
+    "deamination_per_million": ("Deaminated C of one strand, per million", "单链 C 脱氨（每百万 C）", "per_million"),
     "contamination_fraction": ("DNA of another person", "他人 DNA 污染比例", "fraction"),
     "expected_variants_found_fraction": ("Expected variants found", "检出的预期变异比例", "fraction"),
     "ntc_molecules_on_target": ("Molecules on target without template", "无模板对照的目标分子数", "molecules"),

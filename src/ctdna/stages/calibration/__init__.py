@@ -1,0 +1,1 @@
+"""The parts of the calibrate stage: mixing, unmixed samples, conclusions."""
