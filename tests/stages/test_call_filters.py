@@ -9,9 +9,13 @@ import pytest
 
 from ctdna.model.annotation import CommonSnp
 from ctdna.model.background import TrainedBackground
+from ctdna.model.evidence import Allele, AlleleCounts
 from ctdna.model.variants import CalledVariant
 from ctdna.stages.background import read_donor, train
 from ctdna.stages.call import call
+from ctdna.stages.judging import Candidate
+from ctdna.stages.marking import normals_seen
+from ctdna.stages.rates import site_table
 from tests.builders import Read
 from tests.consensus_molecules import (
     CONTIG,
@@ -27,8 +31,13 @@ from tests.consensus_molecules import (
     molecule,
     panel,
 )
+from tests.donors import PARAMS as TRAINING
+from tests.donors import training
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="whole calls; their kernels have tests of their own"),
+]
 
 
 def snv(pos0: int, by: int = 1) -> Edit:
@@ -157,10 +166,9 @@ def test_more_than_half_of_low_quality(change: dict[str, int], name: str) -> Non
 def background(n_with: int, n_donors: int = 3) -> TrainedBackground:
     """Donors of which some show the allele in 3 of about 100 molecules."""
     donors = [crowd(120, 40 + i, [(3, [SNV])] if i < n_with else ()) for i in range(n_donors)]
-    return train([read_donor(evidence(reads), PARAMS) for reads in donors], panel(), PARAMS, ".")[0]
+    return train([read_donor(evidence(reads), PARAMS, TRAINING) for reads in donors], training(panel()))
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="limits of 900 sites, each with its own rates")
 def test_allele_of_several_normals_is_marked_and_a_clear_excess_is_not() -> None:
     known = background(2)
     assert known.site_donors.sum() == 2
@@ -169,6 +177,25 @@ def test_allele_of_several_normals_is_marked_and_a_clear_excess_is_not() -> None
     assert {v.pos1: "panel_of_normals" in v.filters for v in variants} == {521: True, 561: False}
     assert "panel_of_normals" not in filters(reads, trained=known._replace(site_donors=known.site_donors // 2))
     assert "panel_of_normals" not in filters(crowd(300, 1, [(150, [SNV])]), trained=known)
+
+
+def test_donors_whose_clone_training_left_out_still_count() -> None:
+    """Of 20 donors two show the allele, as clones: 4 molecules or more of 60,000."""
+    got = evidence(crowd(20, 1))
+    slot = got.panel.slot(CONTIG, SNV.pos0)
+    counts = AlleleCounts(*(np.zeros(8, np.int32) for _ in range(3)), np.zeros((2, 2), np.int32), 0, 0)
+    allele = Allele(slot, SNV.ref, SNV.alt)
+    candidate = Candidate(allele, (slot, 1, b""), counts, np.ones(8), np.ones(8), 1.0, 1.0, "", False)
+    sites = site_table(got)
+    shape = (len(sites.slots), 4, 8)
+    none = np.zeros(shape, np.int64)
+    donors = np.zeros(shape[:2], np.int32)
+    donors[np.searchsorted(sites.slots, slot), "ACGT".index(SNV.alt)] = 2
+    trained = background(0)._replace(site_k=none, site_n=none + 7500, site_donors=donors, n_donors=20)
+    seen = normals_seen(candidate, sites, trained)
+    assert seen is not None
+    assert (seen.n_with, seen.n_donors, seen.rate) == (2, 20, 4 / 60000)
+    assert normals_seen(candidate, sites, None) is None
 
 
 @pytest.mark.parametrize(

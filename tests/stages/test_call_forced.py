@@ -14,7 +14,10 @@ from ctdna.stages.judging import Candidate, NormalsSeen
 from tests.builders import Read
 from tests.consensus_molecules import CONTIG, PAIR2, PARAMS, REFERENCE, Edit, crowd, evidence, flip, molecule
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="whole calls; their kernels have tests of their own"),
+]
 SNV = Edit(520, REFERENCE[520], flip(REFERENCE[520]))
 ABSENT = Edit(540, REFERENCE[540], flip(REFERENCE[540], 2))
 DELETION = Edit(501, REFERENCE[501:517], REFERENCE[501])
@@ -126,7 +129,6 @@ def samples(vaf: float, n_loci: int, n_samples: int, seed: int) -> list[list[Ans
     return [[answer(i, counts) for i, counts in enumerate(sample)] for sample in alt]
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="hundreds of simulated lists")
 def test_list_s_estimate_and_interval_on_planted_truth() -> None:
     planted = 2e-4
     found = [summarise(sample, PARAMS, "s") for sample in samples(planted, 20, 100, 1)]
@@ -136,7 +138,6 @@ def test_list_s_estimate_and_interval_on_planted_truth() -> None:
     assert all(s.is_detected for s in found)
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="hundreds of simulated lists")
 def test_list_s_false_detections_stay_below_the_level_and_its_limit_holds() -> None:
     params = PARAMS.model_copy(update={"mrd_alpha": 0.05})
     clean = [summarise(sample, params, "s") for sample in samples(0.0, 12, 200, 2)]

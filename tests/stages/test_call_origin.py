@@ -1,5 +1,6 @@
 """White cells tell the tumour's alleles from those of blood cells and of the germline."""
 
+import numba
 import pytest
 
 from ctdna.model.annotation import CommonSnp
@@ -7,7 +8,10 @@ from ctdna.model.variants import CalledVariant
 from ctdna.stages.call import CallResult, Extras, call
 from tests.consensus_molecules import CONTIG, PARAMS, REFERENCE, Edit, crowd, evidence, flip
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [
+    pytest.mark.timeout(60),
+    pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="whole calls; their kernels have tests of their own"),
+]
 SNV = Edit(520, REFERENCE[520], flip(REFERENCE[520]))
 DELETION = Edit(501, REFERENCE[501:517], REFERENCE[501])
 MNV = [SNV, Edit(523, REFERENCE[523], flip(REFERENCE[523]))]

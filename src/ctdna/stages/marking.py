@@ -13,6 +13,9 @@ from ctdna.stages.neighbours import Neighbourhood
 from ctdna.stages.origin import estimates_of, origin_of, white_cells
 from ctdna.stages.rates import SiteTable
 
+DONOR_MOLECULES = 2
+"""Of `TrainedBackground.site_donors`: molecules from which on a donor shows an allele."""
+
 
 class Marker(NamedTuple):
     """What candidates are marked by."""
@@ -42,10 +45,14 @@ class Marker(NamedTuple):
 
 
 def normals_seen(candidate: Candidate, sites: SiteTable, trained: TrainedBackground | None) -> NormalsSeen | None:
-    """Return what the background's donors show of a substitution; None of other alleles, or without a background."""
+    """Return what the background's donors show of a substitution; None of other alleles, or without a background.
+
+    Training leaves out clones of few donors: their rate is at least that of the molecules which made them count.
+    """
     if trained is None or candidate.allele.variant_class != "snv":
         return None
     i, base = int(np.searchsorted(sites.slots, candidate.allele.slot)), BASES.index(candidate.allele.alt)
     n = int(trained.site_n[i, base].sum())
-    rate = int(trained.site_k[i, base].sum()) / n if n else 0.0
-    return NormalsSeen(int(trained.site_donors[i, base]), trained.n_donors, rate)
+    n_with = int(trained.site_donors[i, base])
+    k = max(int(trained.site_k[i, base].sum()), DONOR_MOLECULES * n_with)
+    return NormalsSeen(n_with, trained.n_donors, k / n if n else 0.0)
