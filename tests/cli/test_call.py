@@ -2,15 +2,17 @@ import gzip
 import hashlib
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
+import numpy as np
 import pysam
 import pytest
 from click.testing import CliRunner
 
 from ctdna.cli.background import command as background
 from ctdna.cli.call import command as call
-from ctdna.formats.background_file import read_background
+from ctdna.formats.background_file import read_background, write_background
 from ctdna.formats.bam import BamHeader
 from ctdna.formats.bed import read_bed
 from ctdna.formats.tables import read_loci
@@ -64,6 +66,59 @@ def test_call_writes_vcf_loci_and_metrics(folder: Path) -> None:
     text = gzip.decompress(out.read_bytes()).decode()
     assert str(folder) not in text
     assert "##ctdna_background=research-prior-1" in text
+
+
+def test_every_field_survives_the_vcf(folder: Path) -> None:
+    write_bam(folder / "w.bam", crowd(900, 8, [(3, [DELETION])]), HEADER)
+    far = f"{CONTIG}\t1101\tfar\t{REFERENCE[1100]}\t{flip(REFERENCE[1100])}\n"
+    (folder / "list.vcf").write_text(f"{CONTIG}\t521\tspot\t{SNV.ref}\t{SNV.alt},{flip(SNV.ref, 2)}\n{far}")
+    more = ["--matched-normal", folder / "w.bam", "--force", folder / "list.vcf"]
+    out = folder / "o.vcf.gz"
+    run(call, *inputs(folder), "--output", out, *more, "--forced-summary", folder / "f.json", "--claimed-lod", 0.01)
+    found = {(v.pos1, v.alt): v for v in read_vcf(out)}
+    deletion, snv, none = (found[key] for key in ((502, DELETION.alt), (521, SNV.alt), (521, flip(SNV.ref, 2))))
+    far_off = found[1101, flip(REFERENCE[1100])]
+    assert (deletion.origin, deletion.is_forced, deletion.identifier, deletion.state) == (
+        "unresolved" if not deletion.filters else "chip", False, ".", "DETECTED",
+    )  # fmt: skip
+    assert deletion.white is not None
+    assert (deletion.white.n_alt, deletion.white.depth) == (3, deletion.white.n_ref + 3)
+    assert (snv.origin, snv.is_forced, snv.identifier, snv.state, snv.reason) == (
+        "tumour",
+        True,
+        "spot",
+        "DETECTED",
+        ".",
+    )
+    assert snv.vaf == pytest.approx(snv.n_alt / snv.depth, rel=1e-5)
+    assert snv.vaf_low < snv.vaf_estimate < snv.vaf_high
+    assert snv.posterior > 0.999
+    assert (none.n_alt, none.state, none.vaf_estimate) == (0, "NOT_DETECTED", 0.0)
+    assert (far_off.state, far_off.reason, far_off.depth, far_off.white) == ("NO_CALL", "off_panel", 0, None)
+    summary = json.loads((folder / "f.json").read_text())
+    assert (summary["n_listed"], summary["n_used"], summary["alt_molecules"]) == (3, 2, 12)
+    assert summary["is_detected"] is True
+    assert [item["reason"] for item in summary["left_out"]] == ["off_panel"]
+
+
+def test_alleles_listed_twice_are_warned_of(folder: Path) -> None:
+    line = f"{CONTIG}\t521\tspot\t{SNV.ref}\t{SNV.alt}\n"
+    (folder / "list.vcf").write_text(line * 2)
+    args = [*inputs(folder), "--output", folder / "o.vcf.gz", "--force", folder / "list.vcf"]
+    result = CliRunner().invoke(call, [str(arg) for arg in args])
+    assert result.exit_code == 0
+    assert f"warning: list.vcf: line 2, {CONTIG}:521: {SNV.ref}>{SNV.alt} stands there again" in result.stderr
+
+
+def test_options_that_need_each_other(folder: Path) -> None:
+    out = ["--output", folder / "o.vcf.gz"]
+    with pytest.raises(InputError, match="--forced-summary: there is no list of alleles"):
+        run(call, *inputs(folder), *out, "--forced-summary", folder / "f.json")
+    with pytest.raises(InputError, match="--matched-normal: is the sample's own BAM"):
+        run(call, *inputs(folder), *out, "--matched-normal", folder / "s.bam")
+    (folder / "list.vcf").write_text(f"{CONTIG}\t521\t.\t{flip(SNV.ref)}\t{SNV.ref}\n")
+    with pytest.raises(InputError, match=r"list\.vcf: line 1, chrT:521: REF is ., the reference has . there"):
+        run(call, *inputs(folder), *out, "--force", folder / "list.vcf")
 
 
 def test_positions_without_a_reference_base_are_counted_and_warned_of(folder: Path) -> None:
@@ -218,12 +273,86 @@ def test_background_needs_molecules_and_distinct_donors(folder: Path) -> None:
     empty = write_bam(folder / "e.bam", [], HEADER)
     more = [*inputs(folder)[2:], "--output", folder / "bg.gz"]
     with pytest.raises(InputError, match="no molecule of the normals lies on a target"):
+        run(background, "--normals", empty, *more, "--min-covered-share", 0)
+    with pytest.raises(InputError, match=r"e\.bam: its molecules cover 0\.0% of the panel, expected 50\.0% or more"):
         run(background, "--normals", empty, *more)
     with pytest.raises(InputError, match="a BAM is named twice"):
         run(background, "--normals", empty, empty, *more)
+    first = normals(folder, 1)
     other = write_bam(folder / "o.bam", [], BamHeader.of_contigs((("chrU", 5),)))
     with pytest.raises(InputError, match="its contigs differ"):
-        run(background, "--normals", empty, other, *more)
+        run(background, "--normals", *first, other, *more)
+    copy = write_bam(folder / "copy.bam", crowd(800, 50, [(400, [SNV])])[::-1], HEADER)
+    with pytest.raises(InputError, match=r"copy\.bam: holds the same molecules as n0\.bam"):
+        run(background, "--normals", *first, copy, *more)
+
+
+def test_old_backgrounds_are_refused(folder: Path) -> None:
+    content = '{"format": "ctdna-background-1"}\n#\n'
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    path = folder / "old.gz"
+    path.write_bytes(gzip.compress(f"#sha256={digest}\n{content}".encode()))
+    with pytest.raises(InputError, match=r"found ctdna-background-1, expected ctdna-background-2; train it anew"):
+        read_background(path)
+
+
+def test_background_is_read_as_it_was_written(folder: Path) -> None:
+    trained = read_background(train(folder, "--instrument", "NovaSeq 6000", "--clonal-p", 1e-5))
+    again = folder / "again.gz"
+    assert write_background(again, trained) == write_background(folder / "bg.gz", trained)
+    for name, value in trained._asdict().items():
+        got = getattr(read_background(again), name)
+        assert np.array_equal(value, got) if isinstance(value, np.ndarray) else value == got, name
+    assert trained.facts == {"instrument": "NovaSeq 6000"}
+    assert trained.params["clonal_p"] == 1e-5
+    assert trained.site_donors.shape == (300, 4)
+    assert trained.site_donors.sum() == 0, "a donor's germline allele is no allele of the panel of normals"
+
+
+def test_calibration_is_written_as_table_plot_header_and_metrics(folder: Path) -> None:
+    paths = [folder / name for name in ("c.tsv", "c.svg", "m.json")]
+    options = ["--calibration", paths[0], "--calibration-plot", paths[1], "--metrics", paths[2]]
+    trained = read_background(train(folder, *options))
+    lines = paths[0].read_text().splitlines()
+    assert lines[0] == "#donors held out, one by one: 3"
+    rows = [dict(zip(lines[1].split("\t"), line.split("\t"), strict=True)) for line in lines[2:]]
+    assert len(rows) == 10 * 6
+    whole = [row for row in rows if row["tests"] == "substitutions"]
+    assert [float(row["expected"]) for row in whole] == pytest.approx(
+        [int(row["n_tests"]) * float(row["level"]) for row in whole], rel=1e-5
+    )
+    assert int(whole[0]["n_tests"]) == 3 * 900 - 1, "one germline allele is no test"
+    drawing = ElementTree.fromstring(paths[1].read_text())
+    assert drawing.tag.endswith("svg")
+    assert len([item for item in drawing if item.tag.endswith("circle")]) > 20
+    values = json.loads(paths[2].read_text())["values"]
+    assert trained.calibration["calibration_donors"] == values["calibration_donors"] == 3
+    assert trained.calibration["substitutions_tests"] == 2699
+
+
+def test_few_normals_are_warned_of_and_not_held_out(folder: Path) -> None:
+    args = ["--normals", *normals(folder, 2), *inputs(folder)[2:], "--output", folder / "bg.gz"]
+    args += ["--calibration-plot", folder / "c.svg"]
+    result = CliRunner().invoke(background, [str(arg) for arg in args])
+    assert result.exit_code == 0
+    assert "warning: 2 donors; 20 or more are advised, fewer cost power" in result.stderr
+    assert read_background(folder / "bg.gz").calibration == {}
+    assert "Too few normals to hold one out." in (folder / "c.svg").read_text()
+
+
+def test_normals_of_two_sequencers_are_refused_unless_named(folder: Path) -> None:
+    bams = []
+    for i, model in enumerate(("NovaSeq 6000", "NextSeq 550")):
+        header = BamHeader(HEADER.text + f"@RG\tID:a\tSM:s{i}\tPM:{model}\n", CONTIGS)
+        bams.append(write_bam(folder / f"n{i}.bam", crowd(500, 50 + i), header))
+    more = [*inputs(folder)[2:], "--output", folder / "bg.gz"]
+    what = r"n0\.bam: header: its reads come from NovaSeq 6000, those of n1\.bam from NextSeq 550"
+    with pytest.raises(InputError, match=what):
+        run(background, "--normals", *bams, *more)
+    run(background, "--normals", bams[0], *more)
+    assert read_background(folder / "bg.gz").facts == {"instrument": "NovaSeq 6000"}
+    run(background, "--normals", *bams, *more, "--instrument", "both")
+    assert read_background(folder / "bg.gz").facts == {"instrument": "both"}
 
 
 def test_options_that_contradict_the_kit_are_refused(folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The workflow is clean, complete, and the same for `ctdna run` and for Snakemake by hand."""
 
+import json
 import os
 import re
 import subprocess
@@ -96,3 +97,21 @@ def test_without_a_manifest_it_says_what_to_do(prepared: Path, tmp_path: Path) -
     done = _snakemake(tmp_path, "--dry-run")
     assert done.returncode != 0
     assert "ctdna run --prepare" in done.stdout + done.stderr
+
+
+def test_white_cells_of_the_same_subject_go_with_the_call(prepared: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    manifest = json.loads((prepared / "run.json").read_text())
+    patient = next(sample for sample in manifest["samples"] if sample["role"] == "patient")
+    cells = {**patient, "sample_id": "cells", "role": "white_cells"}
+    patient["specimen"]["subject_id"] = cells["specimen"]["subject_id"] = "S9"
+    manifest["samples"].append(cells)
+    (folder / "run.json").write_text(json.dumps(manifest))
+    (folder / "config.yaml").write_bytes((prepared / "config.yaml").read_bytes())
+    done = _snakemake(folder, "--cores", "1", "--dry-run", "--printshellcmds")
+    assert done.returncode == 0, done.stderr
+    calls = [line for line in (done.stdout + done.stderr).splitlines() if "ctdna call" in line]
+    with_cells = [line for line in calls if "--matched-normal samples/cells/filter.bam" in line]
+    assert len(calls) == len(manifest["samples"])
+    assert [f"--sample {patient['sample_id']} " in line for line in with_cells] == [True]

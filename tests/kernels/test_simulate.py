@@ -94,7 +94,7 @@ def test_reads_run_from_umi_through_insert_into_the_adapter(insert: str, left: s
     spacer, adapters, n_read = "CT", ("AGATCGGA", "AGTTCCAA"), 50
     sequencing = Sequencing(
         np.ones((3, 100, 4)), np.zeros(4), 0.0, codes(spacer), np.stack([codes(a) for a in adapters]),
-        np.zeros((1, 0), np.uint8), 0, 4, n_read, 0.0,
+        np.zeros((1, 0), np.uint8), 0, 4, n_read, 0.0, np.ones(100), 1.0, 1.0, 0.0,
     )  # fmt: skip
     template, umis = codes(insert), np.stack((codes(left), codes(right)))
     out = np.zeros((2, n_read), np.uint8)

@@ -1,14 +1,19 @@
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.stats import betabinom
 
 from ctdna.kernels.tails import (
+    attained_sizes,
     beta_binomial,
     class_weights,
     critical_score,
     detection_limit,
     limits,
+    ln_none,
     miss_probability,
     null_tails,
     score_p,
@@ -34,7 +39,7 @@ classes = st.lists(
 def test_null_tail_equals_the_sum_over_all_combinations(rows: list[tuple[int, float, float, int]], score: int) -> None:
     n, mean, size, weights = (np.array(column) for column in zip(*rows, strict=True))
     expected = null_tail(n.tolist(), mean.tolist(), size.tolist(), weights.tolist(), score)
-    got = null_tails(n.astype(np.int64), mean, size, weights.astype(np.int64), 60)[score]
+    got = null_tails(n.astype(np.int64), mean, size, weights.astype(np.int64), 60, 1e-300)[score]
     assert got == pytest.approx(expected, rel=1e-9, abs=1e-300)
 
 
@@ -54,17 +59,25 @@ def test_beta_binomial_equals_scipy(size: float, n: int, mean: float) -> None:
     from scipy.stats import betabinom, binom
 
     out = np.zeros(60)
-    m = beta_binomial(n, mean, size, out)
+    m = beta_binomial(n, mean, size, 1e-40, out)
     law = binom(n, mean) if size > 1e9 else betabinom(n, mean * size, (1 - mean) * size)
     k = np.arange(min(m, 59))
     assert out[k] == pytest.approx(law.pmf(k), rel=1e-6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(n=st.integers(0, 3000), ln_mean=st.floats(-20, -1), ln_size=st.floats(0.7, 20.7))
+def test_ln_none_equals_the_sum_of_its_terms(n: int, ln_mean: float, ln_size: float) -> None:
+    mean, size = math.exp(ln_mean), math.exp(ln_size)
+    expected = math.fsum(math.log1p(-mean * size / (size + i)) for i in range(n))
+    assert ln_none(n, mean, size) == pytest.approx(expected, rel=1e-9, abs=3e-11)
 
 
 def test_last_cell_of_the_law_holds_the_rest() -> None:
     from scipy.stats import binom
 
     out = np.zeros(3)
-    assert beta_binomial(10, 0.5, 1e12, out) == 3
+    assert beta_binomial(10, 0.5, 1e12, 1e-40, out) == 3
     assert out[2] == pytest.approx(binom.sf(1, 10, 0.5), rel=1e-9)
 
 
@@ -129,3 +142,25 @@ def test_far_tails_keep_their_digits() -> None:
 def test_duplex_molecules_weigh_most() -> None:
     weights = class_weights(np.array([100, 100, 0], np.int64), np.array([1e-6, 1e-3, 1e-9]), 0.005)
     assert weights.tolist() == [16, 3, 1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(rows=classes, levels=st.lists(st.floats(1e-9, 0.4), min_size=1, max_size=4))
+def test_attained_size_is_the_tail_at_the_critical_score(
+    rows: list[tuple[int, float, float, int]], levels: list[float]
+) -> None:
+    n, mean, size, _ = (np.array(column) for column in zip(*rows, strict=True))
+    n = n.astype(np.int64)
+    out = np.empty((1, len(levels)))
+    attained_sizes(n[None], mean[None], size[None], 0.01, np.sort(levels), out)
+    weights = class_weights(n, mean, 0.01)
+    law = np.ones(1)
+    for c in range(len(n)):
+        single = np.zeros(int(n[c] * weights[c]) + 1)
+        single[:: int(weights[c])] = betabinom(n[c], mean[c] * size[c], (1 - mean[c]) * size[c]).pmf(range(n[c] + 1))
+        law = np.convolve(law, single)
+    tails = law[::-1].cumsum()[::-1]
+    for level, got in zip(sorted(levels), out[0].tolist(), strict=True):
+        assume(not np.isclose(tails, level, rtol=1e-6).any())
+        expected = tails[tails <= level].max(initial=0.0) if n.sum() else 0.0
+        assert got == pytest.approx(expected, rel=1e-8, abs=1e-30)

@@ -14,7 +14,7 @@ from ctdna.kit.load import LoadedKit, load_kit
 from ctdna.model.manifest import RunManifest
 from ctdna.model.qc import ClassVerdict, RunQc, SampleQc, SampleVerdict
 from ctdna.model.sample import Sample, Specimen
-from ctdna.model.variants import CalledVariant
+from ctdna.model.variants import CalledVariant, WhiteCells
 
 from . import builders
 
@@ -35,7 +35,12 @@ def _sequences(path: Path) -> dict[str, str]:
 
 
 def _specimen() -> Specimen:
-    return Specimen(diagnosis='Lung <script>alert("1")</script> #strong[x] $x$ \\ & \u202e', input_ng=14.0, sex="F")
+    return Specimen(
+        diagnosis='Lung <script>alert("1")</script> #strong[x] $x$ \\ & \u202e',
+        input_ng=14.0,
+        sex="F",
+        cfdna_ng_per_ml=7.0,
+    )
 
 
 def _variant(site: tuple[str, int, str, str], **changes: object) -> CalledVariant:
@@ -43,6 +48,8 @@ def _variant(site: tuple[str, int, str, str], **changes: object) -> CalledVarian
     variant = CalledVariant(
         contig, pos1, ref, alt, (), "EGFR:exon21", True, "snv", 1e-12, 1e-10, 2e-6, 0.01, 0.02, (),
         40, N_REF, N_ALT, 0.2, 0.1, 0.34, ((20, 4), (8, 2), (2, 1), (2, 1)), (16, 16, 4, 4),
+        vaf_estimate=0.2, posterior=0.99999, state="DETECTED",
+        origin="tumour", white=WhiteCells(1500, 0, 1500, 0.0, 0.0, 0.0025, 1.0),
     )  # fmt: skip
     return variant._replace(**changes)  # type: ignore[arg-type]
 
@@ -152,7 +159,9 @@ def make_run(folder: Path) -> Run:
     out.mkdir(parents=True)
     weak = sequences[site[0]][site[1] + 9]
     other = (site[0], site[1] + 10, weak, "A" if weak != "A" else "C")
-    filtered = _variant(other, filters=("low_evidence", "oxidation"), n_alt=1, vaf=0.025, is_hotspot=False)
+    filtered = _variant(
+        other, filters=("low_evidence", "oxidation"), n_alt=1, vaf=0.025, vaf_estimate=0.0249, is_hotspot=False
+    )
     header = header_lines(contigs, SAMPLE, {}, "ctdna-demo")
     write_vcf(out / "call.vcf.gz", header, [_variant(site), filtered])
     arguments = ["--input", out / "call.vcf.gz", "--reference", reference, "--kit", KIT]

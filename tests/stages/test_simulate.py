@@ -1,5 +1,6 @@
 """The simulated run against what was planted and against closed forms."""
 
+import hashlib
 from itertools import pairwise
 
 import numpy as np
@@ -146,6 +147,76 @@ def test_damage_copied_by_end_repair_is_c_to_t_near_the_start_of_read_1() -> Non
             if at >= 0:
                 places |= {i for i in range(33) if strand[at + i] == "C" and r1[7 + i] == "T"}
     assert places == set(range(8))
+
+
+def _after(pairs: dict[tuple[str, str], int], old: str, new: str) -> float:
+    return pairs.get((old, new), 0) / sum(n for (base, _), n in pairs.items() if base == old)
+
+
+def test_the_default_process_keeps_its_bytes() -> None:
+    run = _run(sample("A"), sample("B"), process=Process(), seed=11)
+    digest = hashlib.sha256(run.clusters.calls.tobytes()).hexdigest()
+    assert digest == "361cfc9d77af143d8fd5a565914601bddf12c82834c42bfad94b7887f216fb20"
+
+
+def test_stretches_of_damage_are_of_their_share_and_strand() -> None:
+    changes = {"damaged_fraction": 0.25, "damaged_bases": 400}
+    found = _pairs(_run_without_snp(QUIET.model_copy(update=changes | {"damaged_oxidation": 0.02})))
+    assert _after(found, "G", "T") == pytest.approx(0.0046, abs=0.0015)
+    assert {pair for pair in found if pair[0] != pair[1] and pair[1] != "N"} == {("G", "T")}
+    found = _pairs(_run_without_snp(QUIET.model_copy(update=changes | {"damaged_deamination": 0.02})))
+    assert _after(found, "C", "T") == pytest.approx(0.0046, abs=0.0015)
+
+
+def test_jackpots_are_shared_by_all_reads_of_a_strand() -> None:
+    run = simulate(3, GENOME, panel(1e-9), design(sample("A"), process=QUIET.model_copy(update={"jackpot": 2e-3})))
+    families: dict[tuple[str, str], list[str]] = {}
+    for one, _, _, two in _reads(run):
+        if "N" not in one + two:
+            families.setdefault((one[:5], two[:5]), []).append(one[7:])
+    several = [set(reads) for reads in families.values() if len(reads) > 1]
+    wrong = [reads for reads in several if not any(next(iter(reads)) in strand for strand in _STRANDS)]
+    assert len(wrong) > 20
+    assert sum(len(reads) > 1 for reads in wrong) < 0.05 * len(wrong)
+
+
+def test_a_base_without_signal_is_read_as_g() -> None:
+    found = _pairs(_run_without_snp(QUIET.model_copy(update={"dark_base": 0.01})))
+    assert {pair for pair in found if pair[0] != pair[1] and pair[1] != "N"} == {("A", "G"), ("C", "G"), ("T", "G")}
+    assert _after(found, "A", "G") == pytest.approx(0.01, abs=0.002)
+
+
+def test_misstated_qualities_stand_after_gg_and_runs_and_late() -> None:
+    plain = QUIET.model_copy(update={"misreport": 1.0})
+    rates = {}
+    for name in ("none", "misreport_after_gg", "misreport_after_run", "misreport_late"):
+        process = plain if name == "none" else plain.model_copy(update={name: 20.0})
+        run = _run_without_snp(process)
+        rates[name] = _wrong_after_gg(run)
+    assert rates["misreport_after_gg"][0] > 8 * rates["none"][0]
+    assert rates["misreport_after_gg"][1] < 1.2 * rates["none"][1]
+    assert rates["misreport_late"][2] > 8 * rates["none"][2]
+    assert rates["misreport_after_run"][3] > 8 * rates["none"][3]
+
+
+_STRANDS = (*TEXTS.values(), *(reverse_complement(bases) for bases in TEXTS.values()))
+
+
+def _wrong_after_gg(run: Simulated) -> tuple[float, float, float, float]:
+    """Return the share of wrong bases of read 1 after GG, elsewhere, in its last quarter, after four equal bases."""
+    wrong, all_ = np.zeros(4), np.zeros(4)
+    for read, *_ in _reads(run):
+        for strand in _STRANDS:
+            start = strand.find(read[7:27]) - 7
+            if 0 <= start < len(strand) - 60:
+                for at in range(27, 60):
+                    before, is_wrong = strand[start + at - 4 : start + at], strand[start + at] != read[at]
+                    kinds = (before.endswith("GG"), not before.endswith("GG") and len(set(before)) > 1 and at < 45)
+                    for kind, holds in enumerate((*kinds, at >= 45, len(set(before)) == 1)):
+                        all_[kind] += holds
+                        wrong[kind] += holds and is_wrong and read[at] != "N"
+    shares = wrong / all_
+    return float(shares[0]), float(shares[1]), float(shares[2]), float(shares[3])
 
 
 def test_stutter_changes_the_length_of_a_homopolymer_alone() -> None:

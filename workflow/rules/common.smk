@@ -21,10 +21,19 @@ SHEET_OPTION = (
     if config["sample_sheet"]
     else ""
 )
-SAMPLES = [
-    sample["sample_id"]
-    for sample in json.loads(Path("run.json").read_text())["samples"]
-]
+_SAMPLES = json.loads(Path("run.json").read_text())["samples"]
+SAMPLES = [sample["sample_id"] for sample in _SAMPLES]
+CELLS_OF_SUBJECT = {
+    sample["specimen"]["subject_id"]: sample["sample_id"]
+    for sample in _SAMPLES
+    if sample["role"] == "white_cells"
+}
+WHITE_CELLS = {
+    sample["sample_id"]: f"samples/{name}/filter.bam"
+    for sample in _SAMPLES
+    if sample["role"] == "patient"
+    and (name := CELLS_OF_SUBJECT.get(sample["specimen"]["subject_id"]))
+}
 
 
 wildcard_constraints:

@@ -2,6 +2,7 @@ rule call:
     input:
         bam="samples/{sample}/filter.bam",
         index="samples/{sample}/filter.bam.bai",
+        white=lambda wildcards: WHITE_CELLS.get(wildcards.sample, []),
         reference=ancient(REFERENCE),
     output:
         vcf="samples/{sample}/call.vcf.gz",
@@ -20,9 +21,12 @@ rule call:
         mem_mb=8000,
     params:
         kit=KIT,
+        white=lambda wildcards, input: (
+            f"--matched-normal {input.white}" if input.white else ""
+        ),
     shell:
         "ctdna call --input {input.bam} --reference {input.reference:q} --output {output.vcf}"
-        " --loci {output.loci} --metrics {output.metrics} --sample {wildcards.sample}"
+        " --loci {output.loci} --metrics {output.metrics} --sample {wildcards.sample} {params.white}"
         " --kit {params.kit:q} --threads {threads} 2> {log}"
 
 

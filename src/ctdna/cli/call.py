@@ -1,7 +1,7 @@
 """`ctdna call`: variants of a consensus BAM, and per locus what could have been seen."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ctdna.model.background import TrainedBackground
     from ctdna.model.evidence import Panel
     from ctdna.model.params.call import CallParams
-    from ctdna.stages.call import CallResult
+    from ctdna.stages.call import CallResult, Extras
 
 
 def _sample(bam: Path, named: str | None) -> str:
@@ -56,14 +56,58 @@ def _default_loci(output: Path) -> Path:
     return output.with_name(f"{stem}.loci.tsv.gz")
 
 
-def _write(result: "CallResult", header: list[str], output: Path, loci: Path, contigs: tuple[str, ...]) -> None:
+class _Outputs(NamedTuple):
+    vcf: Path
+    loci: Path
+    metrics: Path | None
+    forced: Path | None
+
+
+def _write(result: "CallResult", header: list[str], contigs: tuple[str, ...], outputs: _Outputs) -> None:
     from ctdna.formats.atomic import refuse_folder
+    from ctdna.formats.documents import write_json
     from ctdna.formats.tables import write_loci
     from ctdna.formats.vcf import write_vcf
 
-    refuse_folder(output)
-    write_loci(loci, result.loci, contigs)
-    write_vcf(output, header, result.variants)
+    refuse_folder(outputs.vcf)
+    write_loci(outputs.loci, result.loci, contigs)
+    write_vcf(outputs.vcf, header, result.variants)
+    if outputs.metrics:
+        write_json(outputs.metrics, result.metrics)
+    if outputs.forced and result.forced:
+        write_json(outputs.forced, result.forced)
+
+
+def _extras(
+    white: Path | None, force: Path | None, ground: calling.Ground, params: "CallParams", threads: int
+) -> "Extras":
+    """Return what is given besides the sample: white cells and listed alleles; alleles listed twice are warned of."""
+    from ctdna.formats.allele_list import read_alleles
+    from ctdna.formats.fasta import Reference
+    from ctdna.stages.call import Extras
+
+    alleles = None
+    if force:
+        with Reference(ground.reference) as sequences:
+            alleles = read_alleles(force, ground.contigs, sequences.fetch)
+        for text in alleles.repeats:
+            click.echo(f"ctdna call: warning: {force.name}: {text}", err=True)
+    cells = calling.gather_bam(white, ground, params, threads) if white else None
+    return Extras(alleles.alleles if alleles else (), cells)
+
+
+def _check_extras(bam: Path, white: Path | None, force: Path | None, summary: Path | None) -> None:
+    if white is not None and white.resolve() == bam.resolve():
+        raise InputError(white, "--matched-normal", "is the sample's own BAM", "give the BAM of the white cells")
+    if summary is not None and force is None:
+        raise InputError(None, "--forced-summary", "there is no list of alleles", "give --force, or leave it out")
+
+
+def _warn(result: "CallResult") -> None:
+    n_unknown = result.metrics.counts["sites_without_reference"]
+    if n_unknown:
+        what = f"{n_unknown} panel position(s) whose reference base is none of A, C, G, T are not tested"
+        click.echo(f"ctdna call: warning: {what}", err=True)
 
 
 @click.command("call")
@@ -87,6 +131,15 @@ def _write(result: "CallResult", header: list[str], output: Path, loci: Path, co
 @options.input_path(
     "--common-snps", "Table of common SNPs: contig, pos1, ref, alt, frequency. Default: the kit's.", required=False
 )
+@options.input_path(
+    "--matched-normal",
+    "Consensus BAM of the same subject's white cells, made with the same kit: tells tumour from blood and germline.",
+    required=False,
+)
+@options.input_path(
+    "--force", "VCF of alleles to be answered one by one, on the panel or not, whatever the reads show.", required=False
+)
+@options.output_path("--forced-summary", "Answer for the whole list of --force, as JSON.", required=False)
 @options.output_path("--metrics", "Counts of molecules in, used and rejected by reason, as JSON.", required=False)
 @click.option("--sample", help="Sample name in the VCF; else the read groups' SM.")
 @calling.call_settings()
@@ -104,6 +157,9 @@ def command(
     background: Path | None,
     hotspots: Path | None,
     common_snps: Path | None,
+    matched_normal: Path | None,
+    force: Path | None,
+    forced_summary: Path | None,
     metrics: Path | None,
     sample: str | None,
     kit_name: str | None,
@@ -116,13 +172,17 @@ def command(
     together against the background of their tier, substitution and place. Every candidate is written with the filters
     that hold. The table of loci gives each panel position and base, and each hotspot, one of three states: DETECTED,
     NOT_DETECTED (then lod95 is what could have been seen) or NO_CALL with the reason.
+
+    With --matched-normal each candidate gets an origin. With --force each listed allele gets a record, and the whole
+    list an answer at one VAF that all its alleles share.
     """
-    from ctdna.formats.documents import write_json
     from ctdna.formats.kit_tables import read_common_snps, read_hotspots
+    from ctdna.formats.vcf import header_lines
     from ctdna.kit.load import load_kit
     from ctdna.stages.call import call
     from ctdna.stats.background import PRIOR_NAME
 
+    _check_extras(input, matched_normal, force, forced_summary)
     kit = load_kit(kit_name) if kit_name else None
     params = calling.call_params(ctx, kit, kit_name)
     files = kit.definition.files if kit else None
@@ -142,18 +202,13 @@ def command(
     trained = _background(found["--background"], ground.panel, params, kit)
     listed = read_hotspots(hotspot_file) if hotspot_file else ()
     snps = read_common_snps(snp_file) if snp_file else ()
+    extras = _extras(matched_normal, force, ground, params, threads)
     evidence = calling.gather_bam(input, ground, params, threads)
     name = _sample(input, sample)
-    result = call(evidence, params, listed, snps, trained, name, threads)
-    from ctdna.formats.vcf import header_lines
-
+    result = call(evidence, params, listed, snps, trained, name, threads, extras)
     label = PRIOR_NAME if trained is None else f"trained on {trained.n_donors} donors"
     facts = _facts(params, label, result.metrics.values["alpha"], kit_name)
     header = header_lines(ground.contigs, name, facts, reference.name)
-    _write(result, header, output, loci or _default_loci(output), ground.panel.contigs)
-    if metrics:
-        write_json(metrics, result.metrics)
-    n_unknown = result.metrics.counts["sites_without_reference"]
-    if n_unknown:
-        what = f"{n_unknown} panel position(s) whose reference base is none of A, C, G, T are not tested"
-        click.echo(f"ctdna call: warning: {what}", err=True)
+    outputs = _Outputs(output, loci or _default_loci(output), metrics, forced_summary)
+    _write(result, header, ground.panel.contigs, outputs)
+    _warn(result)

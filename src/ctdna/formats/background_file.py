@@ -13,7 +13,12 @@ from ctdna.formats.atomic import atomic_path
 from ctdna.model.background import TrainedBackground
 from ctdna.model.errors import DefinitionError, InputError
 
-FORMAT = "ctdna-background-1"
+FORMAT = "ctdna-background-2"
+_ANEW = "train it anew by `ctdna background` of this build"
+_PLAIN = ("kit", "panel_digest", "rules", "params", "facts", "n_donors", "calibration")
+_FLOATS = ("context_mean", "site_shape", "factor_shape", "donor_shape", "indel_shape", "indel_factor_shape")
+_COUNTS = ("indel_k", "indel_n")
+_COLUMNS = "#errors A;C;G;T by class\tmolecules A;C;G;T by class\tdonors with A,C,G,T"
 _HINT = "give a file that `ctdna background` wrote"
 
 
@@ -26,21 +31,13 @@ def _rounded(values: NDArray[np.float64]) -> object:
 
 
 def _content(trained: TrainedBackground) -> str:
-    header = {
-        "format": FORMAT,
-        "kit": trained.kit,
-        "panel_digest": trained.panel_digest,
-        "rules": trained.rules,
-        "n_donors": trained.n_donors,
-        "n_sites": len(trained.site_k),
-        "context_mean": _rounded(trained.context_mean),
-        "site_size": _rounded(trained.site_size),
-        "donor_size": _rounded(trained.donor_size),
-        "indel_k": trained.indel_k.tolist(),
-        "indel_n": trained.indel_n.tolist(),
-    }
-    lines = [json.dumps(header, sort_keys=True), "#errors A;C;G;T by class\tmolecules A;C;G;T by class"]
-    lines += [f"{_numbers(k)}\t{_numbers(n)}" for k, n in zip(trained.site_k, trained.site_n, strict=True)]
+    header: dict[str, object] = {"format": FORMAT, "n_sites": len(trained.site_k)}
+    header |= {name: getattr(trained, name) for name in _PLAIN}
+    header |= {name: _rounded(getattr(trained, name)) for name in _FLOATS}
+    header |= {name: getattr(trained, name).tolist() for name in _COUNTS}
+    lines = [json.dumps(header, sort_keys=True), _COLUMNS]
+    rows = zip(trained.site_k, trained.site_n, trained.site_donors, strict=True)
+    lines += [f"{_numbers(k)}\t{_numbers(n)}\t{_numbers(donors[None])}" for k, n, donors in rows]
     return "\n".join(lines) + "\n"
 
 
@@ -66,8 +63,12 @@ def _text(path: Path) -> str:
         raise InputError(path, "", f"cannot be read: {error.strerror}", _HINT) from error
 
 
+def _row(text: str, width: int) -> list[int]:
+    return [0] * width if text == "." else [int(n) for n in text.split(",")]
+
+
 def _table(text: str) -> list[list[int]]:
-    return [[0] * 8 if row == "." else [int(n) for n in row.split(",")] for row in text.split(";")]
+    return [_row(row, 8) for row in text.split(";")]
 
 
 def read_background(path: Path) -> TrainedBackground:
@@ -86,14 +87,14 @@ def read_background(path: Path) -> TrainedBackground:
     try:
         header = json.loads(lines[0])
         if header["format"] != FORMAT:
-            raise InputError(path, "format", f"found {header['format']}, expected {FORMAT}", _HINT)
-        rows = [[_table(text) for text in line.split("\t")] for line in lines[2:]]
-        sites = np.array(rows, dtype=np.int64).reshape(-1, 2, 4, 8)
-        floats = [np.array(header[name], dtype=np.float64) for name in ("context_mean", "site_size", "donor_size")]
-        indels = [np.array(header[name], dtype=np.int64) for name in ("indel_k", "indel_n")]
-        return TrainedBackground(
-            header["kit"], header["panel_digest"], header["rules"], header["n_donors"], floats[0], floats[1], floats[2],
-            np.ascontiguousarray(sites[:, 0]), np.ascontiguousarray(sites[:, 1]), indels[0], indels[1],
-        )  # fmt: skip
+            raise InputError(path, "format", f"found {header['format']}, expected {FORMAT}", _ANEW)
+        rows = [line.split("\t") for line in lines[2:]]
+        sites = np.array([[_table(row[0]), _table(row[1])] for row in rows], dtype=np.int64).reshape(-1, 2, 4, 8)
+        donors = np.array([_row(row[2], 4) for row in rows], dtype=np.int32).reshape(-1, 4)
+        fields = {name: header[name] for name in _PLAIN}
+        fields |= {name: np.array(header[name], dtype=np.float64) for name in _FLOATS}
+        fields |= {name: np.array(header[name], dtype=np.int64) for name in _COUNTS}
+        site_k, site_n = np.ascontiguousarray(sites[:, 0]), np.ascontiguousarray(sites[:, 1])
+        return TrainedBackground(**fields, site_k=site_k, site_n=site_n, site_donors=donors)
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(path, "", "is no background of this build", _HINT) from error

@@ -200,6 +200,7 @@ def _specimen_cells(sample: SimulatedSample) -> list[str]:
         specimen.input_ng,
         specimen.kit_lot,
         specimen.operator,
+        specimen.cfdna_ng_per_ml,
     )
     texts = ("" if value is None else f"{value:g}" if isinstance(value, float) else value for value in values)
     return [f'"{text}"' if "," in text else text for text in texts]
@@ -233,7 +234,7 @@ def sample_sheet_csv(design: SimulateDesign, kit: str) -> str:
         "",
         "[Ctdna_Data]",
         "Sample_ID,Sample_Type,Subject_ID,Sex,Diagnosis,Stage,Treatment,Tube,Drawn_At,Plasma_Separated_At,Plasma_mL,"
-        "Input_ng,Kit_Lot,Operator",
+        "Input_ng,Kit_Lot,Operator,CfDNA_ng_per_mL",
         *(",".join(_specimen_cells(sample)) for sample in design.samples),
     ]
     return "\n".join(lines) + "\n"

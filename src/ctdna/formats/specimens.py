@@ -26,6 +26,7 @@ COLUMNS = (
     "Input_ng",
     "Kit_Lot",
     "Operator",
+    "CfDNA_ng_per_mL",
 )
 ROLES: tuple[Role, ...] = get_args(Role)
 _PSEUDONYM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")
@@ -81,6 +82,7 @@ _READERS: dict[str, Callable[[str], str | float]] = {
     "plasma_separated_at": _moment,
     "plasma_ml": _amount,
     "input_ng": _amount,
+    "cfdna_ng_per_ml": _amount,
 }
 
 

@@ -7,6 +7,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ctdna.formats.atomic import atomic_path, refuse_folder
 from ctdna.formats.htslib import pysam
 from ctdna.model.errors import InputError
@@ -48,15 +51,22 @@ def write_indexed(path: Path, lines: Iterable[str], preset: str) -> None:
             )
 
 
+def _figures(column: NDArray[np.float64]) -> list[str]:
+    """Return the column's figures; equal ones, of which there are many, are spelled once."""
+    values, inverse = np.unique(column, return_inverse=True)
+    texts = [figure(value) for value in values.tolist()]
+    return [texts[i] for i in inverse.ravel().tolist()]
+
+
 def locus_lines(table: LocusTable, contigs: tuple[str, ...]) -> Iterator[str]:
     """Return the lines of the locus table, header first."""
     yield "#" + "\t".join(LOCUS_COLUMNS)
-    for i in range(len(table.pos1)):
-        tiers = [int(n) for n in table.tiers[i]]
-        fields = [contigs[table.contig[i]], str(table.pos1[i]), table.ref[i], table.alt[i], table.target[i]]
-        fields += [table.hotspot[i], str(sum(tiers)), *map(str, tiers), str(table.alt_molecules[i])]
-        fields += [figure(float(column[i])) for column in (table.background, table.lob, table.lod95)]
-        yield "\t".join([*fields, table.state[i], table.reason[i]])
+    names = [contigs[i] for i in table.contig.tolist()]
+    tiers = (column.tolist() for column in table.tiers.T)
+    numbers = (map(str, column) for column in (table.tiers.sum(axis=1).tolist(), *tiers, table.alt_molecules.tolist()))
+    figures = (_figures(column) for column in (table.background, table.lob, table.lod95))
+    places = (names, map(str, table.pos1.tolist()), table.ref, table.alt, table.target, table.hotspot)
+    yield from map("\t".join, zip(*places, *numbers, *figures, table.state, table.reason, strict=True))
 
 
 def write_loci(path: Path, table: LocusTable, contigs: tuple[str, ...]) -> None:

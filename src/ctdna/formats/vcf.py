@@ -7,7 +7,7 @@ from ctdna.formats.htslib import pysam
 from ctdna.formats.tables import figure, write_indexed
 from ctdna.model.errors import InputError
 from ctdna.model.evidence import TIERS
-from ctdna.model.variants import FILTERS, CalledVariant
+from ctdna.model.variants import FILTERS, CalledVariant, WhiteCells
 
 _INFO = (
     ("TARGET", "1", "String", "Target of the panel"),
@@ -19,13 +19,25 @@ _INFO = (
     ("LOB", "1", "Float", "Limit of blank for this allele at this depth, as VAF"),
     ("LOD95", "1", "Float", "VAF that is detected 95 times in 100 at this depth"),
     ("PARTS", ".", "String", "Parts of a joint change, as pos:ref>alt"),
+    ("PP", "1", "Float", "Probability that the allele is present, from its prior and its molecules"),
+    ("STATE", "1", "String", "DETECTED, NOT_DETECTED or NO_CALL"),
+    ("REASON", ".", "String", "Why it is a NO_CALL, or the filters of its origin"),
+    ("ORIGIN", "1", "String", "tumour, chip, germline or unresolved"),
+    ("ZYG", "1", "String", "Of a possibly germline allele: het, hom or unbalanced"),
+    ("WAD", "R", "Integer", "White cells: molecules with the reference and with the alternate allele"),
+    ("WDP", "1", "Integer", "White cells: informative molecules"),
+    ("WVAF", "A", "Float", "White cells: VAF less the background"),
+    ("WAFCI", "2", "Float", "White cells: 95 % interval of WVAF"),
+    ("WPV", "1", "Float", "White cells: p-value of the molecules under the background"),
+    ("FORCED", "0", "Flag", "Of the list of alleles to be answered"),
 )
 _FORMAT = (
     ("GT", "1", "String", "0/1 for every candidate; no genotype is claimed"),
     ("DP", "1", "Integer", "Informative molecules"),
     ("AD", "R", "Integer", "Molecules with the reference and with the alternate allele"),
     ("AF", "A", "Float", "Alternate molecules over informative molecules"),
-    ("AFCI", "2", "Float", "95 % interval of AF (Jeffreys)"),
+    ("VAF", "A", "Float", "VAF of greatest likelihood over the classes of molecules, less the background"),
+    ("AFCI", "2", "Float", "95 % interval of VAF"),
     ("MD", "R", "Integer", "Molecules (ref, alt): duplex"),
     ("MS3", "R", "Integer", "Molecules (ref, alt): one strand, 3 or more reads"),
     ("MS2", "R", "Integer", "Molecules (ref, alt): one strand, 2 reads"),
@@ -63,13 +75,25 @@ def record_line(variant: CalledVariant) -> str:
     info += [f"{key}={figure(v)}" for key, v in (("LOB", variant.lob), ("LOD95", variant.lod95)) if v is not None]
     if variant.parts:
         info.append("PARTS=" + ",".join(variant.parts))
-    interval = f"{figure(variant.vaf_low)},{figure(variant.vaf_high)}"
-    sample = ["0/1", str(variant.depth), f"{variant.n_ref},{variant.n_alt}", figure(variant.vaf), interval]
+    info += _conclusions(variant)
+    sample = ["0/1", str(variant.depth), f"{variant.n_ref},{variant.n_alt}", figure(variant.vaf)]
+    sample += [figure(variant.vaf_estimate), f"{figure(variant.vaf_low)},{figure(variant.vaf_high)}"]
     sample += [f"{ref},{alt}" for ref, alt in variant.tiers]
     sample += [",".join(map(str, variant.strands))]
-    fields = [variant.contig, str(variant.pos1), ".", variant.ref, variant.alt, "."]
+    fields = [variant.contig, str(variant.pos1), variant.identifier, variant.ref, variant.alt, "."]
     fields += [";".join(variant.filters) or "PASS", ";".join(info), _KEYS, ":".join(sample)]
     return "\t".join(fields)
+
+
+def _conclusions(variant: CalledVariant) -> list[str]:
+    found = [f"PP={figure(variant.posterior)}", f"STATE={variant.state}"]
+    found += [f"REASON={variant.reason}"] if variant.reason != "." else []
+    found += [f"ORIGIN={variant.origin}"] + ([f"ZYG={variant.zygosity}"] if variant.zygosity else [])
+    if variant.white is not None:
+        white = variant.white
+        found += [f"WAD={white.n_ref},{white.n_alt}", f"WDP={white.depth}", f"WVAF={figure(white.vaf)}"]
+        found += [f"WAFCI={figure(white.low)},{figure(white.high)}", f"WPV={figure(white.p_value)}"]
+    return found + (["FORCED"] if variant.is_forced else [])
 
 
 def write_vcf(path: Path, header: Sequence[str], variants: Sequence[CalledVariant]) -> None:
@@ -94,7 +118,19 @@ def _variant(record: pysam.VariantRecord) -> CalledVariant:
         tuple(info["PARTS"]) if "PARTS" in info else (), int(sample["DP"]), int(sample["AD"][0]),
         int(sample["AD"][1]), float(sample["AF"][0]), float(sample["AFCI"][0]), float(sample["AFCI"][1]), tiers,
         (top, bottom, alt_top, alt_bottom),
+        vaf_estimate=float(sample["VAF"][0]), posterior=float(info["PP"]), origin=str(info["ORIGIN"]),
+        zygosity=str(info["ZYG"]) if "ZYG" in info else "", white=_white(info), state=str(info["STATE"]),
+        reason=",".join(info["REASON"]) if "REASON" in info else ".", is_forced="FORCED" in info,
+        identifier=record.id or ".",
     )  # fmt: skip
+
+
+def _white(info: pysam.VariantRecordInfo) -> WhiteCells | None:
+    if "WDP" not in info:
+        return None
+    (n_ref, n_alt), (low, high) = info["WAD"], info["WAFCI"]
+    rates = float(info["WVAF"][0]), float(low), float(high), float(info["WPV"])
+    return WhiteCells(int(n_ref), int(n_alt), int(info["WDP"]), *rates)
 
 
 def _unescape(text: str) -> str:

@@ -7,6 +7,15 @@ item's index), so that results do not depend on threads or order.
 import numpy as np
 from numpy.typing import NDArray
 
+from ctdna.kernels.damage import (
+    MAX_EVENTS,
+    add_jackpots,
+    damage,
+    damage_stretch,
+    end_repair,
+    error_scale,
+    is_damaged,
+)
 from ctdna.kernels.jit import kernel
 from ctdna.kernels.random_stream import Int, below, draw, poisson, stream, unit
 from ctdna.model.simulated import Alleles, Amplification, Capture, Genome, Molecules, Sequencing
@@ -14,7 +23,6 @@ from ctdna.model.simulated import Alleles, Amplification, Capture, Genome, Molec
 _ONE = np.uint64(1)
 _UNIT32 = 2.0**-32
 _S32 = np.uint64(32)
-_MAX_EVENTS = 24
 _MIN_RUN = 6
 _TRIES = 200
 
@@ -119,31 +127,6 @@ def build_template(
 
 
 @kernel
-def _damage(
-    state: NDArray[np.uint64], template: NDArray[np.uint8], n: Int, rate: float, found: Int, becomes: Int
-) -> None:
-    """Change bases of one kind at a rate per such base; positions are drawn, then kept if of that kind."""
-    for _ in range(poisson(state, rate * n)):
-        at = below(state, n)
-        if template[at] == found:
-            template[at] = becomes
-
-
-@kernel
-def _end_repair(state: NDArray[np.uint64], template: NDArray[np.uint8], n: Int, amplification: Amplification) -> None:
-    """Change C to T at the top strand's 5' end and G to A at the other end: the copied overhang of each strand."""
-    reach = min(amplification.end_repair_bases, n)
-    for _ in range(poisson(state, amplification.end_repair * reach)):
-        at = below(state, reach)
-        if template[at] == 1:
-            template[at] = 3
-    for _ in range(poisson(state, amplification.end_repair * reach)):
-        at = n - 1 - below(state, reach)
-        if template[at] == 2:
-            template[at] = 0
-
-
-@kernel
 def _amplification_errors(
     state: NDArray[np.uint64],
     template: NDArray[np.uint8],
@@ -155,7 +138,7 @@ def _amplification_errors(
     n_events, cycles = 0, amplification.early_cycles
     copies = 2.0**cycles - 1.0
     for _ in range(poisson(state, amplification.pcr_error * n * copies)):
-        if n_events < _MAX_EVENTS:
+        if n_events < MAX_EVENTS:
             at = below(state, n)
             events[n_events, 0] = at
             events[n_events, 1] = (np.int64(template[at]) + 1 + below(state, 3)) & 3
@@ -167,7 +150,7 @@ def _amplification_errors(
             run += 1
             continue
         chance = min(0.5, amplification.stutter * 2.0 ** (run - _MIN_RUN) * cycles) if run >= _MIN_RUN else 0.0
-        if chance > 0.0 and n_events < _MAX_EVENTS and unit(state) < chance:
+        if chance > 0.0 and n_events < MAX_EVENTS and unit(state) < chance:
             events[n_events, 0] = at - 1
             events[n_events, 1] = 4 if unit(state) < 0.7 else 5
             events[n_events, 2] = 1 + below(state, cycles)
@@ -210,8 +193,10 @@ def _read_template(
 
 
 @kernel
-def _call(state: NDArray[np.uint64], base: Int, quality: NDArray[np.float64], error: NDArray[np.float64]) -> Int:
-    """Return the call of one base: code and quality bin, 0 for a no-call."""
+def _call(
+    state: NDArray[np.uint64], base: Int, quality: NDArray[np.float64], scale: float, sequencing: Sequencing
+) -> Int:
+    """Return the call of one base: code and quality bin, 0 for a no-call; `scale` is a factor on its error rate."""
     bits = draw(state)
     u = np.float64(bits >> _S32) * _UNIT32
     quality_bin = 0
@@ -219,8 +204,10 @@ def _call(state: NDArray[np.uint64], base: Int, quality: NDArray[np.float64], er
         quality_bin += 1
     if quality_bin == 0:
         return 0
-    if np.float64(bits & np.uint64(0xFFFFFFFF)) * _UNIT32 < error[quality_bin]:
+    if np.float64(bits & np.uint64(0xFFFFFFFF)) * _UNIT32 < min(0.5, sequencing.error[quality_bin] * scale):
         base = (base + 1 + below(state, 3)) & 3
+    if sequencing.dark > 0.0 and unit(state) < sequencing.dark:
+        base = np.int64(2)
     return base | (quality_bin << 2)
 
 
@@ -273,13 +260,15 @@ def _call_cluster(
         if cycle == 0 or cycle == n_read or cycle == n_read + n_index:
             poor = 1 if unit(state) < sequencing.poor else 0
             row = max(grade, poor)
-        if cycle < n_read:
-            base = np.int64(reads[0, cycle])
-        elif cycle < n_read + n_index:
+        scale = 1.0
+        if n_read <= cycle < n_read + n_index:
             base = np.int64(index[cycle - n_read])
         else:
-            base = np.int64(reads[1, cycle - n_read - n_index])
-        out[cycle] = _call(state, base, sequencing.quality[row, cycle], sequencing.error)
+            mate = 0 if cycle < n_read else 1
+            at = cycle - mate * (n_read + n_index)
+            base = np.int64(reads[mate, at])
+            scale = error_scale(reads[mate], at, cycle, sequencing)
+        out[cycle] = _call(state, base, sequencing.quality[row, cycle], scale, sequencing)
 
 
 @kernel
@@ -316,7 +305,7 @@ def call_molecules(
     state = np.zeros(1, dtype=np.uint64)
     room = 2048
     template, strand, copy = (np.zeros(room, np.uint8), np.zeros(room, np.uint8), np.zeros(room, np.uint8))
-    events = np.zeros((_MAX_EVENTS, 3), dtype=np.int64)
+    events = np.zeros((MAX_EVENTS, 3), dtype=np.int64)
     umis = np.zeros((2, sequencing.n_umi), dtype=np.uint8)
     reads = np.zeros((2, sequencing.n_read), dtype=np.uint8)
     index = np.zeros(sequencing.barcodes.shape[1], dtype=np.uint8)
@@ -331,12 +320,16 @@ def call_molecules(
             for at in range(sequencing.n_umi):
                 umis[end, at] = below(state, 4)
         n = build_template(genome, alleles, molecules.start[i], molecules.n_bases[i], molecules.carries[i], template)
-        _end_repair(state, template, n, amplification)
+        end_repair(state, template, n, amplification)
+        damaged = is_damaged(state, amplification)
         for side in range(2):
             strand[:n] = template[:n]
-            _damage(state, strand, n, amplification.oxidation, 2 if side == 0 else 1, 3 if side == 0 else 0)
-            _damage(state, strand, n, amplification.deamination, 1 if side == 0 else 2, 3 if side == 0 else 0)
+            damage(state, strand, n, amplification.oxidation, 2 if side == 0 else 1, 3 if side == 0 else 0)
+            damage(state, strand, n, amplification.deamination, 1 if side == 0 else 2, 3 if side == 0 else 0)
+            if damaged:
+                damage_stretch(state, strand, n, side, amplification)
             n_events = _amplification_errors(state, strand, n, amplification, events)
+            n_events = add_jackpots(state, strand, n, molecules.reads[i, side], amplification, events, n_events)
             for _ in range(molecules.reads[i, side]):
                 n_copy = _read_template(state, strand, n, amplification, events, n_events, copy)
                 _insert_read(copy, n_copy, side == 1, umis, sequencing, 0, reads[0])
@@ -378,13 +371,15 @@ def warm() -> None:
         np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.uint8), np.zeros(1, np.int64), np.zeros((4, 0))
     )
     capture = Capture(np.array([100]), np.array([200]), np.zeros(0), np.zeros(1), 60, 0.0, 0.0)
-    rates = Amplification(1.0, 0.0, 0.1, 0.0, 0.0, 0.0, 8, 0.0, 6, 8, 0.0)
+    rates = Amplification(1.0, 0.0, 0.1, 0.0, 0.0, 0.0, 8, 0.0, 6, 8, 0.0, 0.0, 0.0, 0.0, 8, 0.0)
     molecules = Molecules(
         np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.uint8), np.zeros(1, np.uint64),
         np.zeros(1, np.uint64), np.zeros((1, 2), np.int64),
     )  # fmt: skip
     codes = np.zeros((2, 4), np.uint8)
-    sequencing = Sequencing(np.ones((3, 24, 4)), np.zeros(4), 0.0, codes[0, :2], codes, codes[:1], 2, 2, 10, 0.0)
+    sequencing = Sequencing(
+        np.ones((3, 24, 4)), np.zeros(4), 0.0, codes[0, :2], codes, codes[:1], 2, 2, 10, 0.0, np.ones(24), 1.0, 1.0, 0.0
+    )
     calls, rows = np.zeros((8, 24), np.uint8), np.arange(8)
     with np.errstate(over="ignore"):
         draw_molecules(np.uint64(1), 0, 1, genome, alleles, capture, rates, molecules)

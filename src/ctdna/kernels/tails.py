@@ -17,7 +17,11 @@ Int = int | np.int64
 MAX_WEIGHT = 16
 _MAX_GRID = 1 << 16
 LEAST_P = 1e-30
-"""Smaller p-values are given as this: laws are cut where they fall below 1e-40."""
+"""Smaller p-values are given as this."""
+_LEAST_TERM = 1e-40
+"""P-values' laws are cut below it."""
+_CUT = 1e-7
+"""For the score that is critical at a level, laws are cut below this part of the level."""
 
 
 @kernel
@@ -39,21 +43,44 @@ def class_weights(n: Ints, mean: Floats, vaf: float) -> Ints:
 
 
 @kernel
-def beta_binomial(n: Int, mean: float, size: float, out: Floats) -> Int:
-    """Fill `out` with the probabilities of 0, 1, ... and return how many were needed; the rest is below 1e-40.
+def ln_none(n: Int, mean: float, size: float) -> float:
+    """Return ln P(0 of n) of the beta-binomial law, to about 1e-12: the sum of ln(1 - a / (size + i)) over i < n.
+
+    The first terms one by one, the others by Euler and Maclaurin's formula (Abramowitz and Stegun 3.6.28) to the third
+    derivative. Differences of ln gamma lose up to nine digits for large sizes, and other machines lose others.
+    """
+    a = mean * size
+    s, total = size, 0.0
+    first = np.int64(min(n, max(0, math.ceil(40.0 - size + a))))
+    for _ in range(first):
+        total += math.log1p(-a / s)
+        s += 1.0
+    m = float(n - first)
+    if m == 0.0:
+        return total
+    low, high = math.log1p(-a / s), math.log1p(-a / (s + m))
+    b = s - a
+    total += (s + m - a) * high - (s - a) * low - a * math.log1p(m / s)
+    total -= (high - low) / 2.0
+    total += (a / ((b + m) * (s + m)) - a / (b * s)) / 12.0
+    third_high, third_low = 2.0 / (b + m) ** 3 - 2.0 / (s + m) ** 3, 2.0 / b**3 - 2.0 / s**3
+    return float(total - (third_high - third_low) / 720.0)
+
+
+@kernel
+def beta_binomial(n: Int, mean: float, size: float, least: float, out: Floats) -> Int:
+    """Fill `out` with the probabilities of 0, 1, ... and return how many were needed; the rest is below `least`.
 
     Where `out` ends before the law does, its last cell holds the rest.
     """
     a, b = mean * size, (1.0 - mean) * size
-    p = math.exp(math.lgamma(b + n) - math.lgamma(b) + math.lgamma(a + b) - math.lgamma(a + b + n))
-    if size > 1e9:
-        p = math.exp(n * math.log1p(-mean))
+    p = math.exp(n * math.log1p(-mean) if size > 1e9 else ln_none(n, mean, size))
     k = 0
     total = 0.0
     while k < len(out) - 1:
         out[k] = p
         total += p
-        if k == n or (p < 1e-40 and k > mean * n):
+        if k == n or (p < least and k > mean * n):
             return k + 1
         if size > 1e9:
             p *= (n - k) / (k + 1.0) * mean / (1.0 - mean)
@@ -61,7 +88,7 @@ def beta_binomial(n: Int, mean: float, size: float, out: Floats) -> Int:
             p *= (n - k) / (k + 1.0) * (a + k) / (b + n - k - 1.0)
         k += 1
     rest = 0.0
-    while k <= n and (p >= 1e-40 or k <= mean * n):
+    while k <= n and (p >= least or k <= mean * n):
         rest += p
         p *= (n - k) / (k + 1.0) * ((a + k) / (b + n - k - 1.0) if size <= 1e9 else mean / (1.0 - mean))
         k += 1
@@ -70,15 +97,18 @@ def beta_binomial(n: Int, mean: float, size: float, out: Floats) -> Int:
 
 
 @kernel
-def null_tails(n: Ints, mean: Floats, size: Floats, weights: Ints, grid: Int) -> Floats:
-    """Return P(score >= t) for t = 0 to `grid`; only sums of positive terms, so far tails keep their digits."""
+def null_tails(n: Ints, mean: Floats, size: Floats, weights: Ints, grid: Int, least: float) -> Floats:
+    """Return P(score >= t) for t = 0 to `grid`; only sums of positive terms, so far tails keep their digits.
+
+    The classes' laws are cut where they fall below `least`.
+    """
     law = np.zeros(grid + 1)
     law[0] = 1.0
     for c in range(len(n)):
         if n[c] == 0:
             continue
         single = np.zeros(grid // weights[c] + 2)
-        m = beta_binomial(n[c], mean[c], size[c], single)
+        m = beta_binomial(n[c], mean[c], size[c], least, single)
         joined = np.zeros(grid + 1)
         for t in range(grid + 1):
             if law[t] > 0.0:
@@ -103,7 +133,7 @@ def score_p(n: Ints, mean: Floats, size: Floats, weights: Ints, score: Int) -> f
             variance += weights[c] ** 2 * n[c] * mean[c] * (1.0 - mean[c]) * spread
     cap = np.int64(expected + 60.0 * math.sqrt(variance)) + 40 * MAX_WEIGHT
     grid = np.int64(min(score, cap, _MAX_GRID))
-    return float(max(LEAST_P, min(1.0, null_tails(n, mean, size, weights, grid)[grid])))
+    return float(max(LEAST_P, min(1.0, null_tails(n, mean, size, weights, grid, _LEAST_TERM)[grid])))
 
 
 @kernel
@@ -111,7 +141,7 @@ def critical_score(n: Ints, mean: Floats, size: Floats, weights: Ints, alpha: fl
     """Return the least score whose null tail is at most alpha; -1 where the grid holds none."""
     grid = 8 * MAX_WEIGHT
     while grid <= _MAX_GRID:
-        tails = null_tails(n, mean, size, weights, grid)
+        tails = null_tails(n, mean, size, weights, grid, alpha * _CUT)
         if tails[grid] <= alpha:
             low, high = 0, grid
             while low < high:
@@ -123,6 +153,30 @@ def critical_score(n: Ints, mean: Floats, size: Floats, weights: Ints, alpha: fl
             return low
         grid *= 2
     return -1
+
+
+@kernel
+def attained_sizes(n: Ints, mean: Floats, size: Floats, vaf: float, levels: Floats, out: Floats) -> None:
+    """Fill, for each row and each of the rising `levels`, the null's chance of a score that is critical at that level.
+
+    0 where no score is. `n`, `mean`, `size`: (rows, classes); `out`: (rows, levels).
+    """
+    for i in range(len(n)):
+        out[i] = 0.0
+        if n[i].sum() == 0:
+            continue
+        weights = class_weights(n[i], mean[i], vaf)
+        grid = 8 * MAX_WEIGHT
+        tails = null_tails(n[i], mean[i], size[i], weights, grid, levels[0] * _CUT)
+        while tails[grid] > levels[0] and grid < _MAX_GRID:
+            grid *= 2
+            tails = null_tails(n[i], mean[i], size[i], weights, grid, levels[0] * _CUT)
+        score = 0
+        for k in range(len(levels) - 1, -1, -1):
+            while score <= grid and tails[score] > levels[k]:
+                score += 1
+            if score <= grid:
+                out[i, k] = tails[score]
 
 
 @kernel
@@ -237,3 +291,4 @@ def warm() -> None:
     mean, size = np.full((1, 1), 1e-3), np.full((1, 1), 1e4)
     score_rows(k, n, mean, size, 0.01, np.empty(1))
     limits(n, mean, size, 0.01, np.full(1, 1e-3), 2, np.empty(1), np.empty(1))
+    attained_sizes(n, mean, size, 0.01, np.full(1, 1e-3), np.empty((1, 1)))

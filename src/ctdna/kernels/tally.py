@@ -1,5 +1,7 @@
 """Packed reads to molecules per slot."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,14 +15,26 @@ from ctdna.kernels.evidence import (
     strands_of,
     tiny_reads,
 )
-from ctdna.kernels.jit import kernel
+from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.model.evidence import N_CLASSES, Regions, SiteCounts, StoredReads
 
 Ints = NDArray[np.int64]
 Int = int | np.int64
 
 
-@kernel
+class _Scratch(NamedTuple):
+    """Room for the reads of one molecule."""
+
+    laid: NDArray[np.uint16]
+    """Their cells, one a reference position, read after read."""
+    at: Ints
+    """Where each read's cells begin, and one past the last."""
+    cells: NDArray[np.uint16]
+    """What they say at one slot."""
+    flags: NDArray[np.uint8]
+
+
+@lean_kernel
 def _count(counts: SiteCounts, slot: Int, call: Int) -> bool:
     code = call & 7
     if code < 4:
@@ -42,6 +56,33 @@ def _count(counts: SiteCounts, slot: Int, call: Int) -> bool:
     return code == DELETED_CODE
 
 
+@lean_kernel
+def _tally_molecule(
+    reads: StoredReads, span: tuple[Int, Int], regions: Regions, end_bases: Int, scratch: _Scratch, counts: SiteCounts
+) -> bool:
+    """Count one molecule; return whether it says something on a target."""
+    first, last = span
+    laid, at, is_counted = scratch.laid, scratch.at, False
+    at[0] = 0
+    for i in range(first, last):
+        at[i - first + 1] = at[i - first] + reads.end_slot[i] - reads.slot[i]
+        lay_out(reads, i, end_bases, laid[at[i - first] : at[i - first + 1]])
+    for i in range(first, last):
+        region = np.int64(reads.region[i])
+        low, high = regions.offsets[region], regions.offsets[region + 1]
+        for slot in range(max(reads.slot[i], low), min(reads.end_slot[i], high)):
+            n, is_seen = np.int64(0), False
+            for j in range(first, last):
+                if reads.region[j] == region and reads.slot[j] <= slot < reads.end_slot[j]:
+                    is_seen |= j < i
+                    scratch.cells[n] = laid[at[j - first] + slot - reads.slot[j]]
+                    scratch.flags[n] = reads.flags[j]
+                    n += 1
+            if not is_seen and _count(counts, slot, join_cells(scratch.cells, scratch.flags, n)):
+                is_counted |= regions.target[slot] >= 0
+    return is_counted
+
+
 @kernel
 def _longest_molecule(reads: StoredReads, molecules: Ints) -> tuple[Int, Int]:
     bases, n_reads = np.int64(1), np.int64(1)
@@ -55,29 +96,15 @@ def _longest_molecule(reads: StoredReads, molecules: Ints) -> tuple[Int, Int]:
 
 @kernel
 def tally(reads: StoredReads, molecules: Ints, regions: Regions, end_bases: Int, counts: SiteCounts) -> None:
-    """Fill the molecules per slot; `molecules` are the n + 1 offsets of molecules into the reads."""
+    """Add to the molecules per slot; `molecules` are n + 1 offsets of molecules into the reads."""
     n_bases, n_reads = _longest_molecule(reads, molecules)
-    laid = np.empty(n_bases, np.uint16)
-    at = np.empty(n_reads + 1, np.int64)
-    cells, flags = np.empty(n_reads, np.uint16), np.empty(n_reads, np.uint8)
+    scratch = _Scratch(
+        np.empty(n_bases, np.uint16), np.empty(n_reads + 1, np.int64), np.empty(n_reads, np.uint16),
+        np.empty(n_reads, np.uint8),
+    )  # fmt: skip
     for m in range(len(molecules) - 1):
-        first, last = molecules[m], molecules[m + 1]
-        at[0] = 0
-        for i in range(first, last):
-            at[i - first + 1] = at[i - first] + reads.end_slot[i] - reads.slot[i]
-            lay_out(reads, i, end_bases, laid[at[i - first] : at[i - first + 1]])
-        for i in range(first, last):
-            region = np.int64(reads.region[i])
-            low, high = regions.offsets[region], regions.offsets[region + 1]
-            for slot in range(max(reads.slot[i], low), min(reads.end_slot[i], high)):
-                n, is_seen = np.int64(0), False
-                for j in range(first, last):
-                    if reads.region[j] == region and reads.slot[j] <= slot < reads.end_slot[j]:
-                        is_seen |= j < i
-                        cells[n], flags[n] = laid[at[j - first] + slot - reads.slot[j]], reads.flags[j]
-                        n += 1
-                if not is_seen and _count(counts, slot, join_cells(cells, flags, n)) and regions.target[slot] >= 0:
-                    counts.is_counted[m] = 1
+        if _tally_molecule(reads, (molecules[m], molecules[m + 1]), regions, end_bases, scratch, counts):
+            counts.is_counted[m] = 1
 
 
 def empty_counts(n_slots: int, n_molecules: int) -> SiteCounts:

@@ -14,6 +14,8 @@ TIERS = ("duplex", "simplex3", "pair2", "single")
 N_CLASSES = 8
 """Evidence classes: `tier * 2 + is_end`; is_end: within the fragment-end distance."""
 BASES = "ACGT"
+HAS_OTHER_PLACE = 32
+"""Of `StoredReads.flags`."""
 
 
 class Targets(NamedTuple):
@@ -88,7 +90,7 @@ class StoredReads(NamedTuple):
     """Slot past the fragment's last base."""
     flags: NDArray[np.uint8]
     """1: the cells' strands A and B are top and bottom; 2: low mapping quality; 4: second of pair; 8 and 16: the read's
-    orientation says top, bottom."""
+    orientation says top, bottom; 32: the aligner names another place for it (XA)."""
     cigar_at: NDArray[np.int64]
     n_cigar: NDArray[np.int32]
     cell_at: NDArray[np.int64]
@@ -155,6 +157,8 @@ class IndelEvents(NamedTuple):
     n_inserted: NDArray[np.int32]
     evidence_class: NDArray[np.int32]
     """Of the read base before the event."""
+    first_part: NDArray[np.int64]
+    """Of an event that takes neighbouring ones together: the first of them, -1 for a plain one."""
     inserted: NDArray[np.uint8]
     """Codes of all inserted bases."""
 

@@ -12,8 +12,12 @@ from ctdna.model.sample import SAMPLE_ID, Specimen
 
 LocusState = Literal["DETECTED", "NOT_DETECTED", "NO_CALL"]
 FindingState = Literal["reported", "possible_germline", "withheld", "filtered"]
+Origin = Literal["tumour", "chip", "germline", "unresolved"]
+Zygosity = Literal["het", "hom", "unbalanced"]
 Tier = Literal["duplex", "simplex3", "pair2", "single"]
 TIERS: tuple[Tier, ...] = ("duplex", "simplex3", "pair2", "single")
+GENOMES_PER_NG = 303.0
+"""Haploid human genomes in 1 ng of DNA, at 3.3 pg each."""
 SHA256 = r"^[0-9a-f]{64}$"
 
 
@@ -91,6 +95,28 @@ class KnowledgeItem(Frozen):
     source: str
 
 
+class WhiteCellCount(Frozen):
+    """What the same subject's white cells show of a finding."""
+
+    depth: int
+    ref_molecules: int
+    alt_molecules: int
+    vaf: float
+    """Less the background."""
+    vaf_low: float
+    """95 % interval."""
+    vaf_high: float
+    p_value: float
+
+
+class Amount(Frozen):
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
 class Finding(Frozen):
     """One variant of the annotated VCF, with all of its evidence."""
 
@@ -114,6 +140,7 @@ class Finding(Frozen):
     target: str | None
     hotspot: bool
     vaf: float
+    """Of greatest likelihood over the classes of molecules, less the background."""
     vaf_low: float
     """95 % interval."""
     vaf_high: float
@@ -141,6 +168,15 @@ class Finding(Frozen):
     """The gene is one of clonal haematopoiesis."""
     germline_alert: bool
     """Possibly germline, in a gene where that concerns the family."""
+    posterior: float | None = None
+    """Probability that the variant is present."""
+    origin: Origin | None = None
+    zygosity: Zygosity | None = None
+    """Of a possibly germline variant."""
+    white_cells: WhiteCellCount | None = None
+    """None: none were given."""
+    mutant_per_ml: Amount | None = None
+    """Mutant molecules per mL of plasma; None with filters, or where the concentration of cfDNA is not known."""
 
     @property
     def key(self) -> str:
@@ -176,6 +212,8 @@ class ReportableLocus(Frozen):
     """As VAF: what would have been found with a chance of 95 %."""
     reason: str | None
     """Code; of a NO_CALL always."""
+    lob: float | None = None
+    """As VAF: what errors alone may show."""
 
 
 class Interval(Frozen):

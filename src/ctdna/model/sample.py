@@ -28,6 +28,8 @@ class Specimen(Frozen):
     input_ng: float | None = None
     kit_lot: str | None = None
     operator: str | None = None
+    cfdna_ng_per_ml: float | None = None
+    """cfDNA per mL of plasma, as measured after extraction."""
 
 
 class Sample(Frozen):

@@ -68,6 +68,11 @@ class Amplification(NamedTuple):
     early_cycles: int
     late_cycles: int
     stutter: float
+    damaged: float
+    damaged_oxidation: float
+    damaged_deamination: float
+    damaged_bases: int
+    jackpot: float
 
 
 class Molecules(NamedTuple):
@@ -105,6 +110,13 @@ class Sequencing(NamedTuple):
     n_read: int
     """Cycles of read 1, and of read 2."""
     hopping: float
+    cycle_scale: NDArray[np.float64]
+    """(n_cycles,) factor on the error rate, by cycle of the run."""
+    after_gg: float
+    after_run: float
+    """Factors on the error rate of a base after GG, and after four equal bases."""
+    dark: float
+    """Chance that a base gives no signal and is read as G at its quality."""
 
 
 class Clusters(NamedTuple):

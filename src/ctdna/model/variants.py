@@ -16,12 +16,34 @@ FILTERS = {
     "background": "Another change that duplex molecules do not bear out, or a place that is noisy in normals",
     "homopolymer": "Indel of one base in a long run of that base",
     "low_complexity": "Indel in a long tandem repeat",
+    "misaligned": "Substitution at reads' ends that an indel in the bases beside explains better",
     "low_mapq": "More alternate molecules of low mapping quality than of sufficient",
     "low_base_quality": "More alternate molecules of low base quality than of sufficient",
     "germline": "Possibly germline by its VAF, or a common SNP",
     "part_of_mnv": "Part of a joint change reported as one variant",
+    "cluster": "Its molecules carry several other rare changes near by",
+    "other_place": "The aligner names another place for most alternate molecules, more than for the reference's",
+    "panel_of_normals": "Seen in several of the background's normals, and not far above them",
+    "chip": "White cells show it too: clonal haematopoiesis",
 }
 """Every filter with its description, in the order in which they are written."""
+ORIGIN_FILTERS = frozenset({"germline", "chip"})
+"""Filters that speak of an allele's origin, not of its presence."""
+ORIGINS = ("tumour", "chip", "germline", "unresolved")
+
+
+class WhiteCells(NamedTuple):
+    """What the same subject's white cells show of an allele."""
+
+    n_ref: int
+    n_alt: int
+    depth: int
+    vaf: float
+    """Less the background."""
+    low: float
+    """95 % interval of `vaf`."""
+    high: float
+    p_value: float
 
 
 class CalledVariant(NamedTuple):
@@ -50,12 +72,30 @@ class CalledVariant(NamedTuple):
     n_ref: int
     n_alt: int
     vaf: float
+    """Alternate over informative molecules."""
     vaf_low: float
+    """95 % interval of `vaf_estimate`."""
     vaf_high: float
     tiers: tuple[tuple[int, int], ...]
     """(ref, alt) molecules: duplex, simplex3, pair2, single."""
     strands: tuple[int, int, int, int]
     """Ref top, ref bottom, alt top, alt bottom; molecules of unknown strand of origin are left out."""
+    vaf_estimate: float = 0.0
+    """VAF of greatest likelihood over the classes, less the background."""
+    posterior: float = 0.0
+    """Probability that the allele is present."""
+    origin: str = "unresolved"
+    """One of `ORIGINS`."""
+    zygosity: str = ""
+    """Of a possibly germline allele: `het`, `hom` or `unbalanced`; else empty."""
+    white: WhiteCells | None = None
+    """None: no white cells were given."""
+    state: str = NOT_DETECTED
+    reason: str = "."
+    """Filters or `no_coverage`, `lod_above_claim`, `off_panel`; `.`: none."""
+    is_forced: bool = False
+    identifier: str = "."
+    """Of a listed allele: its ID in the list."""
 
 
 class LocusTable(NamedTuple):

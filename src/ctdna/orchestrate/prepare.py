@@ -68,6 +68,26 @@ def _samples_of_files(folder: Path) -> tuple[Sample, ...]:
     )
 
 
+def check_white_cells(path: Path | None, samples: tuple[Sample, ...]) -> None:
+    """Check that white cells belong to a subject, and no subject has them twice.
+
+    Raises:
+        InputError: they do not.
+    """
+    seen: dict[str, str] = {}
+    for sample in samples:
+        if sample.role != "white_cells":
+            continue
+        subject = sample.specimen.subject_id
+        if subject is None:
+            what = "is of white cells, but names no Subject_ID"
+            raise InputError(path, f"sample {sample.sample_id}", what, "give the subject that the plasma has")
+        if subject in seen:
+            what = f"subject {subject} has white cells twice ({seen[subject]}, {sample.sample_id})"
+            raise InputError(path, "Subject_ID", what, "leave one of them out")
+        seen[subject] = sample.sample_id
+
+
 def _manifest(
     run_folder: Path, named: Path | None, kit: LoadedKit, align: Alignment
 ) -> tuple[RunManifest, Path | None]:
@@ -79,6 +99,7 @@ def _manifest(
     layout = None if is_fastq else read_layout(run_folder)
     if path is not None and sheet is not None and layout is not None:
         _check_barcodes(path, sheet, layout, kit)
+    check_white_cells(path, sheet.samples if sheet else ())
     warnings: tuple[str, ...] = sheet.warnings if sheet else ("no sample sheet: every sample counts as a patient",)
     manifest = RunManifest(
         run_id=layout.run_id if layout else run_folder.resolve().name,

@@ -10,6 +10,8 @@ from ctdna.model.manifest import RunManifest
 from ctdna.model.params.qc import VariantClass
 from ctdna.model.qc import ClassVerdict, RunQc, SampleQc, Verdict
 from ctdna.model.result import (
+    GENOMES_PER_NG,
+    Amount,
     Finding,
     Interval,
     KitFacts,
@@ -80,6 +82,7 @@ def _locus(hotspot: Hotspot, row: LocusRow | None, failed: frozenset[VariantClas
             "depth": row.depth if row else 0,
             "alt_molecules": row.alt_molecules if row else 0,
             "lod95": row.lod95 if row else None,
+            "lob": row.lob if row else None,
             "reason": reason,
         }
     )
@@ -161,7 +164,20 @@ def _kit_facts(kit: KitDefinition, digest: str) -> KitFacts:
 def findings_of(sources: Sources) -> tuple[Finding, ...]:
     """Return every variant of the annotated VCF as a finding, in its order."""
     failed = failed_classes(final_verdict(sources.qc, sources.run_qc)[1])
-    return tuple(finding_of(row, failed, sources.knowledge) for row in sources.variants)
+    concentration = sources.manifest.sample(sources.qc.sample_id).specimen.cfdna_ng_per_ml
+    found = (finding_of(row, failed, sources.knowledge) for row in sources.variants)
+    return tuple(item.model_copy(update={"mutant_per_ml": mutant_per_ml(item, concentration)}) for item in found)
+
+
+def mutant_per_ml(finding: Finding, ng_per_ml: float | None) -> Amount | None:
+    """Return the mutant molecules per mL of plasma, None with filters or where the concentration is not known.
+
+    VAF times ng/mL times 303 haploid genomes per ng; the interval is that of the VAF, the concentration taken as exact.
+    """
+    if ng_per_ml is None or finding.filters:
+        return None
+    value, low, high = (vaf * ng_per_ml * GENOMES_PER_NG for vaf in (finding.vaf, finding.vaf_low, finding.vaf_high))
+    return Amount(value=value, low=low, high=high)
 
 
 def own_part(run_qc: RunQc | None, sample_id: str) -> RunQc | None:

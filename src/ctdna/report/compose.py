@@ -42,6 +42,7 @@ def _facts(result: Result, language: Language) -> tuple[tuple[str, str], ...]:
         "drawn": shown(specimen.drawn_at).replace("T", " "),
         "separated": shown(specimen.plasma_separated_at).replace("T", " "),
         "plasma": amount(specimen.plasma_ml, "mL"),
+        "concentration": amount(specimen.cfdna_ng_per_ml, "ng/mL"),
         "input": amount(specimen.input_ng, "ng"),
         "run": run.run_id,
         "kit": result.kit.address,

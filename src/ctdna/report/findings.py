@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from ctdna.model.errors import InputError
 from ctdna.model.params.qc import VariantClass
-from ctdna.model.result import TIERS, Finding, FindingState, KnowledgeItem, StrandCount, Tier, TierCount
+from ctdna.model.result import TIERS, Finding, FindingState, KnowledgeItem, StrandCount, Tier, TierCount, WhiteCellCount
 from ctdna.report.sources import VariantRow
 
 _TIER_FIELDS: tuple[tuple[Tier, str], ...] = tuple(zip(TIERS, ("MD", "MS3", "MS2", "MS1"), strict=True))
@@ -22,7 +22,7 @@ _WORDS = {
     "tier_rule": "TIER_RULE",
     "tier_reason": "TIER_REASON",
 }
-_FIGURES = {"p_value": "PV", "q_value": "QV", "background": "BG", "lob": "LOB", "lod95": "LOD95"}
+_FIGURES = {"p_value": "PV", "q_value": "QV", "background": "BG", "lob": "LOB", "lod95": "LOD95", "posterior": "PP"}
 
 
 def _wrong(row: VariantRow, what: str, hint: str) -> InputError:
@@ -100,6 +100,24 @@ def _tier_counts(row: VariantRow) -> tuple[TierCount, ...]:
     return tuple(TierCount(tier=tier, ref=ref, alt=alt) for tier, (ref, alt) in pairs)
 
 
+def _white_cells(row: VariantRow) -> WhiteCellCount | None:
+    if "WDP" not in row.info:
+        return None
+    # The fields of INFO are read as those of FORMAT are, with the same complaints.
+    white = row._replace(counts=row.info)
+    ref_molecules, alt_molecules = _whole(white, "WAD", 2)
+    low, high = _numbers(white, "WAFCI", 2)
+    return WhiteCellCount(
+        depth=_whole(white, "WDP", 1)[0],
+        ref_molecules=ref_molecules,
+        alt_molecules=alt_molecules,
+        vaf=_numbers(white, "WVAF", 1)[0],
+        vaf_low=low,
+        vaf_high=high,
+        p_value=_numbers(white, "WPV", 1)[0],
+    )
+
+
 def finding_of(row: VariantRow, failed: frozenset[VariantClass], knowledge: dict[str, KnowledgeItem]) -> Finding:
     """Return the finding of one record.
 
@@ -125,7 +143,7 @@ def finding_of(row: VariantRow, failed: frozenset[VariantClass], knowledge: dict
             "consequence": "&".join(_items(row, "CONSEQUENCE")) or None,
             "variant_class": variant_class,
             "hotspot": "HOTSPOT" in row.info,
-            "vaf": _numbers(row, "AF", 1)[0],
+            "vaf": _numbers(row, "VAF", 1)[0],
             "vaf_low": low,
             "vaf_high": high,
             "depth": _whole(row, "DP", 1)[0],
@@ -137,5 +155,8 @@ def finding_of(row: VariantRow, failed: frozenset[VariantClass], knowledge: dict
             "knowledge": _knowledge(row, knowledge),
             "chip": "CHIP" in row.info,
             "germline_alert": state == "possible_germline" and "GERMLINE_ALERT" in row.info,
+            "origin": _words(row, "ORIGIN"),
+            "zygosity": _words(row, "ZYG"),
+            "white_cells": _white_cells(row),
         }
     )

@@ -53,7 +53,9 @@ def _origin_notices(findings: tuple[Finding, ...]) -> list[Notice]:
     shown = [item for item in findings if item.is_shown]
     alert = [item for item in shown if item.germline_alert]
     germline = [item for item in shown if item.state == "possible_germline" and not item.germline_alert]
-    chip = [item for item in shown if item.chip and item.state == "reported"]
+    reported = [item for item in shown if item.state == "reported"]
+    chip = [item for item in reported if item.chip and item.origin != "tumour" and item.white_cells is None]
+    left_open = [item for item in reported if item.white_cells is not None and item.origin == "unresolved"]
     notices = []
     if alert:
         notices.append(Notice(id="germline_alert", level="alert", text=text("notice.germline", variants=_named(alert))))
@@ -62,6 +64,9 @@ def _origin_notices(findings: tuple[Finding, ...]) -> list[Notice]:
         notices.append(Notice(id="possible_germline", level="caution", text=words_of))
     if chip:
         notices.append(Notice(id="chip", level="caution", text=text("notice.chip", variants=_named(chip))))
+    if left_open:
+        words_of = text("notice.origin_open", variants=_named(left_open))
+        notices.append(Notice(id="origin_open", level="caution", text=words_of))
     return notices
 
 

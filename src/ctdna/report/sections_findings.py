@@ -1,6 +1,6 @@
 """Findings: the table on the first page, the evidence of each, and what was seen but not reported."""
 
-from ctdna.model.result import Finding, KnowledgeItem, Reads, ReadView, Result
+from ctdna.model.result import Amount, Finding, KnowledgeItem, Reads, ReadView, Result
 from ctdna.report.charts import vaf_mark
 from ctdna.report.numbers import interval, percent, plain, small
 from ctdna.report.read_view import read_view
@@ -28,7 +28,7 @@ def _flags(finding: Finding, language: Language) -> list[Cell]:
         flags.append(("flag.hotspot", "mute"))
     if finding.state == "possible_germline":
         flags.append(("flag.germline", "warn"))
-    if finding.chip:
+    if finding.chip and finding.origin != "tumour":
         flags.append(("flag.chip", "warn"))
     if finding.state == "withheld":
         flags.append(("flag.withheld", "bad"))
@@ -126,7 +126,26 @@ def _statistics(finding: Finding, language: Language) -> str:
             lod=percent(finding.lod95, language),
         ),
     ]
+    if finding.posterior is not None:
+        parts.append(words(language, "evidence.posterior", p=f"{finding.posterior:.4g}"))
     return "; ".join(parts)
+
+
+def _origin(finding: Finding, language: Language) -> str:
+    """Return where the variant comes from, and what white cells show."""
+    white = finding.white_cells
+    name = "open" if finding.origin == "unresolved" and white else finding.origin or ""
+    said = code(language, "origin", name)
+    if white is None:
+        return said
+    span = interval(white.vaf_low, white.vaf_high, language)
+    counts = {"alt": plain(white.alt_molecules), "depth": plain(white.depth), "vaf": percent(white.vaf, language)}
+    return f"{said}; {words(language, 'evidence.white', **counts, span=span)}"
+
+
+def _per_ml(finding: Finding, amount: Amount, language: Language) -> str:
+    figures = {name: plain(float(f"{value:.3g}")) for name, value in amount.model_dump().items()}
+    return words(language, "evidence.per_ml_value", **figures, alt=plain(finding.alt_molecules))
 
 
 def _tier_reason(finding: Finding, language: Language) -> str:
@@ -150,6 +169,10 @@ def _pairs(finding: Finding, language: Language) -> tuple[tuple[str, str], ...]:
         counts = {name: plain(n) for name, n in finding.strands.model_dump().items()}
         pairs.append(("evidence.strands", words(language, "evidence.strand_counts", **counts)))
     pairs.append(("evidence.statistics", _statistics(finding, language)))
+    if finding.origin is not None:
+        pairs.append(("evidence.origin", _origin(finding, language)))
+    if finding.mutant_per_ml is not None:
+        pairs.append(("evidence.per_ml", _per_ml(finding, finding.mutant_per_ml, language)))
     if finding.tier_reason and finding.state != "withheld":
         pairs.append(("evidence.reason", _tier_reason(finding, language)))
     if finding.knowledge and finding.state != "withheld":
@@ -197,7 +220,7 @@ def seen_section(result: Result, language: Language) -> Section | None:
     blocks: list[Block] = []
     for caption, chosen in (
         ("seen.incidental", [item for item in result.findings if item.is_incidental]),
-        ("seen.filtered", [item for item in result.findings if item.state == "filtered"]),
+        ("seen.filtered", [item for item in result.findings if item.state == "filtered" and item.alt_molecules]),
     ):
         if chosen:
             blocks.append(_seen(chosen, words(language, caption), language))

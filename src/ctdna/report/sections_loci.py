@@ -23,15 +23,19 @@ def _reasons(locus: ReportableLocus, language: Language) -> str:
 
 
 def _locus(locus: ReportableLocus, language: Language) -> tuple[Cell, ...]:
-    limit = ""
+    limit, blank = "", ""
     if locus.state == "NOT_DETECTED" and locus.lod95 is not None:
         limit = words(language, "loci.above", limit=percent(locus.lod95, language))
+        blank = words(language, "loci.blank", lob=percent(locus.lob, language)) if locus.lob is not None else ""
+    elif locus.lod95 is not None and locus.lob is not None:
+        shown = {"lod": percent(locus.lod95, language), "lob": percent(locus.lob, language)}
+        blank = words(language, "loci.limits", **shown)
     name = f"{locus.contig}:{locus.pos1} {_short(locus.ref)}>{_short(locus.alt)}"
     return (
         Cell(text=locus.gene, tone="strong"),
         Cell(text=locus.label.removeprefix(f"{locus.gene} "), sub=name),
         Cell(text=code(language, "state", locus.state), tone=_TONES[locus.state], chip=True),
-        Cell(text=limit or "–", tone="" if limit else "mute"),
+        Cell(text=limit or "–", sub=blank, tone="" if limit else "mute"),
         Cell(text=f"{plain(locus.alt_molecules)} / {plain(locus.depth)}"),
         Cell(text=_reasons(locus, language), tone="mute"),
     )

@@ -26,6 +26,7 @@ class LocusRow(NamedTuple):
     lod95: float | None
     state: str
     reason: str | None
+    lob: float | None = None
 
 
 class VariantRow(NamedTuple):
@@ -91,6 +92,7 @@ def _locus_row(row: dict[str, str]) -> LocusRow:
         _number(row["lod95"]),
         row["state"],
         None if row["reason"] == "." else row["reason"],
+        _number(row["lob"]),
     )
 
 

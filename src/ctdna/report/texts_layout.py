@@ -22,6 +22,7 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "fact.drawn": ("Blood drawn", "采血时间"),
     "fact.separated": ("Plasma separated", "血浆分离时间"),
     "fact.plasma": ("Plasma", "血浆体积"),
+    "fact.concentration": ("cfDNA in plasma", "血浆 cfDNA 浓度"),
     "fact.input": ("cfDNA input", "cfDNA 投入量"),
     "fact.lot": ("Kit lot", "试剂批号"),
     "fact.operator": ("Operator", "操作者"),
@@ -123,6 +124,8 @@ LAYOUT: dict[str, tuple[str, str]] = {
         "“未检出”仅指在所列检测限以上未检出：达到该 VAF 时检出概率为 95%。“无法判定”表示本次检测不能给出结论。",
     ),
     "loci.above": ("above {limit}", "高于 {limit}"),
+    "loci.limits": ("LoD {lod}, LoB {lob}", "检测限 {lod}，空白限 {lob}"),
+    "loci.blank": ("LoB {lob}", "空白限 {lob}"),
     "targets.lowest": ("lowest {n}", "最低 {n}"),
     "targets.lead": (
         "Any substitution at any position of the panel. The limit of a position is that of its hardest substitution.",
@@ -202,6 +205,17 @@ LAYOUT: dict[str, tuple[str, str]] = {
     "evidence.q": ("q = {q}", "q = {q}"),
     "evidence.background": ("background {rate} per molecule", "背景错误率 {rate}/分子"),
     "evidence.limits": ("limit of blank {lob}, detection limit {lod}", "空白限 {lob}，检测限 {lod}"),
+    "evidence.posterior": ("probability present {p}", "存在概率 {p}"),
+    "evidence.origin": ("Origin", "来源"),
+    "evidence.white": (
+        "white cells {alt} / {depth} molecules, VAF {vaf} ({span})",
+        "白细胞 {alt} / {depth} 分子，VAF {vaf}（{span}）",
+    ),
+    "evidence.per_ml": ("Mutant molecules per mL of plasma", "每毫升血浆突变分子数"),
+    "evidence.per_ml_value": (
+        "{value} ({low}–{high}), from {alt} molecules counted",
+        "{value}（{low}–{high}），实际计数 {alt} 个分子",
+    ),
     "evidence.reason": ("Reason for the tier", "分级依据"),
     "evidence.knowledge": ("Knowledge items", "知识条目"),
     "evidence.class": ("Class", "类型"),
@@ -255,6 +269,10 @@ LAYOUT: dict[str, tuple[str, str]] = {
         "{variants}: may come from blood cells (clonal haematopoiesis) and not from the tumour. Its origin is "
         "unresolved without white blood cells sequenced alongside.",
         "{variants}：可能来自血细胞（克隆性造血）而非肿瘤。未同时检测白细胞时无法确定其来源。",
+    ),
+    "notice.origin_open": (
+        "{variants}: white cells leave open whether it comes from the tumour or from blood cells.",
+        "{variants}：白细胞结果无法判断其来自肿瘤还是血细胞。",
     ),
     "notice.tissue_none": (
         "Nothing was detected in plasma. The tumour may shed too little DNA: consider testing tissue.",

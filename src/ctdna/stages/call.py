@@ -1,6 +1,7 @@
 """Variants, and per locus what could have been seen."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -10,33 +11,44 @@ from ctdna.model.annotation import CommonSnp, Hotspot
 from ctdna.model.background import TrainedBackground
 from ctdna.model.errors import InputError
 from ctdna.model.evidence import BASES, TIERS, Allele, AlleleCounts, Panel
+from ctdna.model.forced import ForcedSummary, ListedAllele
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.call import CallParams
-from ctdna.model.variants import DETECTED, NO_CALL, NOT_DETECTED, CalledVariant, LocusTable
+from ctdna.model.variants import DETECTED, NO_CALL, NOT_DETECTED, ORIGIN_FILTERS, CalledVariant, LocusTable
+from ctdna.stages.answering import Found, answers_of, find_listed, listed_rows, off_panel_variants, with_listed
+from ctdna.stages.assembly import assembled_changes
 from ctdna.stages.candidates import (
     IndelTable,
-    ReadIndex,
     Verdicts,
+    count_base,
     count_verdicts,
     find_indels,
     indel_context,
+    joint,
+    make_allele,
     make_change,
     on_target,
     repeat_of,
 )
 from ctdna.stages.evidence import Evidence
-from ctdna.stages.joining import Phasing, join_candidates
-from ctdna.stages.judging import Candidate, filters_of
+from ctdna.stages.forced import summarise
+from ctdna.stages.indel_background import indel_rates
+from ctdna.stages.joining import Phasing, indel_alleles, join_candidates
+from ctdna.stages.judging import Candidate
 from ctdna.stages.lesions import lesion_counts, lesion_rates
 from ctdna.stages.loci import HotspotRow, LociInput, locus_table
+from ctdna.stages.marking import Marker
+from ctdna.stages.neighbours import Neighbourhood
 from ctdna.stages.rates import SiteTable, p_values, sample_rates, site_table, tested
+from ctdna.stages.variant_records import posteriors, variant_record
 from ctdna.stats.background import PRIOR_SHAPE, Rates
-from ctdna.stats.intervals import jeffreys
-from ctdna.stats.limits import panel_limits
+from ctdna.stats.limits import panel_alpha, panel_limits
 from ctdna.stats.tests import q_values
 
 TESTS_PER_SITE = 4
 """Three substitutions and, as one test, every other change that begins there."""
+SUBSTITUTION_SHARE = 0.75
+"""Of the false calls allowed, the substitutions' share; the rest is for all other changes, one test a site."""
 Key = tuple[int, int, bytes]
 
 
@@ -47,6 +59,20 @@ class CallResult(NamedTuple):
     """Every candidate, sorted by place and alleles."""
     loci: LocusTable
     metrics: StageMetrics
+    forced: ForcedSummary | None = None
+    """None: no alleles were listed."""
+
+
+class Extras(NamedTuple):
+    """What a sample may bring besides its own reads."""
+
+    listed: tuple[ListedAllele, ...] = ()
+    """Alleles that must be answered."""
+    white: Evidence | None = None
+    """What the same subject's white cells show on the same panel."""
+
+
+NO_EXTRAS = Extras()
 
 
 class Listed(NamedTuple):
@@ -59,18 +85,37 @@ class Listed(NamedTuple):
 class _Caller:
     """Holds what every candidate of one sample is judged by."""
 
-    def __init__(self, evidence: Evidence, params: CallParams, listed: Listed, trained: TrainedBackground | None):
+    def __init__(
+        self,
+        evidence: Evidence,
+        params: CallParams,
+        listed: Listed,
+        trained: TrainedBackground | None,
+        threads: int,
+    ) -> None:
         self.evidence, self.params, self.listed = evidence, params, listed
         self.panel = evidence.panel
         self.sites: SiteTable = site_table(evidence)
-        self.indels: IndelTable = find_indels(evidence, params.fragment_end_bases)
+        self.indels: IndelTable = find_indels(evidence, params.fragment_end_bases, params.mnv_distance)
         self.rates: Rates = sample_rates(evidence, self.sites, self.indels, trained, params)
-        self.phasing = Phasing(evidence, ReadIndex(evidence), params.fragment_end_bases)
+        floor = max(1, params.evidence_floor)
+        self.alleles = indel_alleles(self.indels, assembled_changes(evidence, floor), floor)
+        self.phasing = Phasing(evidence, params.fragment_end_bases, self.alleles)
         self.n_tests = max(1, TESTS_PER_SITE * len(self.sites.slots))
         self.alpha = params.false_positives_per_panel / self.n_tests
+        self.threads = threads
 
-    def alpha_of(self, key: Key) -> float:
-        return max(self.alpha, self.params.hotspot_alpha) if key in self.listed.hotspots else self.alpha
+    @cached_property
+    def substitution_alpha(self) -> float:
+        """Return the level of one substitution's test, from what the tests of this very panel attain."""
+        site, alt = np.nonzero(tested(self.sites))
+        rows = self.sites.n[site], self.rates.mean[site, alt], self.rates.size[site, alt]
+        budget = SUBSTITUTION_SHARE * self.params.false_positives_per_panel
+        return panel_alpha(*rows, budget, self.params.claimed_lod, self.threads)
+
+    def alpha_of(self, key: Key, variant_class: str) -> float:
+        alpha = self.substitution_alpha if variant_class == "snv" else self.alpha
+        return max(alpha, self.params.hotspot_alpha) if key in self.listed.hotspots else alpha
 
     def candidate(
         self, allele: Allele, counts: AlleleCounts, rates: tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -84,12 +129,13 @@ class _Caller:
         run = repeat_of(self.panel, change) if allele.variant_class == "indel" else (0, 1)
         label = hotspot.label if hotspot else ""
         return Candidate(
-            allele, key, counts, mean, size, p, self.alpha_of(key), label, key in self.listed.common_snps, run
-        )
+            allele, key, counts, mean, size, p, self.alpha_of(key, allele.variant_class), label,
+            key in self.listed.common_snps, run,
+        )  # fmt: skip
 
     def substitution(self, allele: Allele) -> Candidate:
         i = int(np.searchsorted(self.sites.slots, allele.slot))
-        counts = count_verdicts(self.phasing.verdicts(allele))
+        counts = count_base(self.evidence, allele.slot, allele.alt)
         alt = BASES.index(allele.alt)
         return self.candidate(allele, counts, (self.rates.mean[i, alt], self.rates.size[i, alt]))
 
@@ -99,7 +145,7 @@ class _Caller:
             return self.joint(allele, self.phasing.verdicts(allele), self._parts_of(allele))
         change = make_change(self.panel, allele)
         context = indel_context(change, repeat_of(self.panel, change))
-        rates = self.rates.indel_mean[context], self.rates.indel_size[context]
+        rates = indel_rates(self.rates.indels, change.slot, context)
         return self.candidate(allele, count_verdicts(self.phasing.verdicts(allele)), rates)
 
     def _parts_of(self, allele: Allele) -> list[Candidate]:
@@ -107,10 +153,21 @@ class _Caller:
         return [self.substitution(Allele(allele.slot + k, ref, alt)) for k, (ref, alt) in pairs if ref != alt]
 
     def joint(self, allele: Allele, verdicts: Verdicts, parts: list[Candidate]) -> Candidate:
-        """Return the candidate of a joint change: as rare in the background as the rarest of its parts."""
-        mean = np.min([part.mean for part in parts], axis=0)
+        """Return the candidate of a joint change: rarer in the background than the rarest of its parts."""
+        mean = self.params.mnv_rate_share * np.min([part.mean for part in parts], axis=0)
         found = self.candidate(allele, count_verdicts(verdicts), (mean, PRIOR_SHAPE / mean))
         return found._replace(parts=tuple(part.allele for part in parts))
+
+    def judge(self, allele: Allele) -> Candidate:
+        """Return the candidate of any allele, in normal form, whether its reads show it or not."""
+        return self.substitution(allele) if allele.variant_class == "snv" else self.other(allele)
+
+    def again(self, candidate: Candidate) -> Candidate:
+        """Return the candidate of an allele that another sample showed, judged on this one."""
+        if not candidate.parts:
+            return self.judge(candidate.allele)
+        verdicts = joint([self.phasing.verdicts(part) for part in candidate.parts])
+        return self.joint(candidate.allele, verdicts, [self.judge(part) for part in candidate.parts])
 
     def substitutions(self) -> list[Candidate]:
         n_alt = self.sites.k.sum(axis=2)
@@ -123,8 +180,9 @@ class _Caller:
 
     def indel_candidates(self) -> list[Candidate]:
         floor = max(1, self.params.evidence_floor)
-        some = [e for e in self.indels.events if e.n_molecules >= floor and on_target(self.panel, e.change)]
-        found = [self.other(event.allele) for event in some]
+        some = [change for change in self.alleles.changes if on_target(self.panel, change)]
+        found = [self.other(allele) for allele in (make_allele(self.panel, c) for c in some)
+                 if allele.variant_class == "indel"]  # fmt: skip
         return [candidate for candidate in found if candidate.n_alt >= floor]
 
 
@@ -164,32 +222,6 @@ def _on_panel(panel: Panel, hotspot: Hotspot) -> Allele | None:
     return Allele(slot, hotspot.ref, hotspot.alt)
 
 
-def _variant(
-    panel: Panel, candidate: Candidate, q: float, lob: float, lod95: float, params: CallParams
-) -> CalledVariant:
-    contig, pos0 = panel.place(candidate.allele.slot)
-    low, high = jeffreys(candidate.n_alt, candidate.depth)
-    counts, ref = candidate.counts, candidate.counts.ref.reshape(-1, 2).sum(axis=1)
-    alt = counts.alt.reshape(-1, 2).sum(axis=1)
-    strands = counts.strands.ravel().tolist()
-    change = make_change(panel, candidate.allele)
-    near = panel.regions.target[change.slot - 1 : change.slot + max(1, change.n_deleted)]
-    target = near[near >= 0]
-    name = panel.targets.names[target[-1 if len(target) == 1 else min(1, len(target) - 1)]] if len(target) else "."
-    parts = []
-    for part in candidate.parts:
-        part_pos1 = panel.place(part.slot)[1] + 1
-        parts.append(f"{part_pos1}:{part.ref}>{part.alt}")
-    return CalledVariant(
-        panel.contigs[contig], pos0 + 1, candidate.allele.ref, candidate.allele.alt, filters_of(candidate, params),
-        name, bool(candidate.label), candidate.allele.variant_class, candidate.p_value, q, candidate.background,
-        None if np.isnan(lob) else lob, None if np.isnan(lod95) else lod95, tuple(parts), candidate.depth,
-        int(counts.ref.sum()), candidate.n_alt, candidate.vaf, low, high,
-        tuple((int(r), int(a)) for r, a in zip(ref, alt, strict=True)),
-        (strands[0], strands[1], strands[2], strands[3]),
-    )  # fmt: skip
-
-
 def _limits_of(candidates: list[Candidate], params: CallParams, threads: int) -> list[tuple[float, float]]:
     if not candidates:
         return []
@@ -200,9 +232,22 @@ def _limits_of(candidates: list[Candidate], params: CallParams, threads: int) ->
     return list(zip(lob.tolist(), lod95.tolist(), strict=True))
 
 
-def _metrics(caller: _Caller, variants: Sequence[CalledVariant], loci: LocusTable, sample: str) -> StageMetrics:
+def _forced_values(forced: ForcedSummary | None) -> tuple[dict[str, int], dict[str, float]]:
+    """Return the counts and figures of the answer for the whole list."""
+    if forced is None:
+        return {}, {}
+    counts = {"listed": forced.n_listed, "used": forced.n_used, "alt_molecules": forced.alt_molecules}
+    figures = {"p_value": forced.p_value, "vaf": forced.vaf, "vaf_low": forced.vaf_low, "vaf_high": forced.vaf_high}
+    figures |= {"lob": forced.lob, "lod95": forced.lod95}
+    values = {f"forced_{name}": value for name, value in figures.items() if value is not None}
+    return {f"forced_{name}": n for name, n in counts.items()}, values
+
+
+def _metrics(
+    caller: _Caller, variants: Sequence[CalledVariant], loci: LocusTable, sample: str, forced: ForcedSummary | None
+) -> StageMetrics:
     evidence = caller.evidence
-    passed = [v for v in variants if not set(v.filters) - {"germline"}]
+    passed = [v for v in variants if not set(v.filters) - ORIGIN_FILTERS]
     counts = {"candidates": len(variants), "sites": len(caller.sites.slots), "tests": caller.n_tests}
     regions = evidence.panel.regions
     counts["sites_without_reference"] = int((regions.reference[regions.target >= 0] >= len(BASES)).sum())
@@ -213,15 +258,48 @@ def _metrics(caller: _Caller, variants: Sequence[CalledVariant], loci: LocusTabl
     tiers = caller.sites.n.reshape(-1, len(TIERS), 2).sum(axis=2)
     mean_depth = tiers.mean(axis=0) if len(tiers) else np.zeros(len(TIERS))
     values = {f"mean_depth_{tier}": float(n) for tier, n in zip(TIERS, mean_depth, strict=True)}
-    values |= {"alpha": caller.alpha, "mean_depth": float(mean_depth.sum())}
+    values |= {"alpha": caller.substitution_alpha, "alpha_others": caller.alpha}
+    values |= {"mean_depth": float(mean_depth.sum())}
     values |= lesion_rates(evidence.lesions)
     lods = loci.lod95[~np.isnan(loci.lod95)]
     values |= {"median_lod95": float(np.median(lods))} if len(lods) else {}
+    forced_counts, forced_values = _forced_values(forced)
+    counts, values = counts | forced_counts, values | forced_values
     n_out = evidence.n_molecules - sum(evidence.rejected.values())
     return StageMetrics(
         stage="call", sample=sample, unit="molecules", n_in=evidence.n_molecules, n_out=n_out,
         rejected=evidence.rejected, counts=counts, values=values,
     )  # fmt: skip
+
+
+def _marker(caller: _Caller, trained: TrainedBackground | None, white: Evidence | None) -> Marker:
+    judge_white = _Caller(white, caller.params, caller.listed, trained, caller.threads).again if white else None
+    around = Neighbourhood(caller.evidence, caller.phasing, caller.params)
+    return Marker(caller.params, caller.sites, trained, around, judge_white)
+
+
+def _candidates(caller: _Caller, marker: Marker, listed: Sequence[Found]) -> list[Candidate]:
+    """Return the sample's candidates and those of the listed alleles, marked, by place and alleles."""
+    panel = caller.panel
+    single = caller.substitutions() + caller.indel_candidates()
+    joined = join_candidates(panel, single, caller.phasing, caller.params, caller.joint)
+    chosen = with_listed(_best_of_each(joined), listed, caller.judge, caller.params)
+    return sorted(marker.mark(chosen), key=lambda c: (*panel.place(c.allele.slot), c.allele.ref, c.allele.alt))
+
+
+def _variants(caller: _Caller, candidates: list[Candidate], threads: int) -> list[CalledVariant]:
+    q = q_values(np.array([c.p_value for c in candidates]), caller.n_tests)
+    limits = _limits_of(candidates, caller.params, threads)
+    present = posteriors(candidates, caller.params)
+    return [
+        variant_record(caller.panel, candidate, float(q[i]), float(present[i]), limits[i], caller.params)
+        for i, candidate in enumerate(candidates)
+    ]
+
+
+def _in_order(panel: Panel, variants: list[CalledVariant]) -> tuple[CalledVariant, ...]:
+    rank = {name: i for i, name in enumerate(panel.contigs)}
+    return tuple(sorted(variants, key=lambda v: (rank[v.contig], v.pos1, v.ref, v.alt)))
 
 
 def call(
@@ -232,26 +310,29 @@ def call(
     trained: TrainedBackground | None,
     sample: str,
     threads: int = 1,
+    extras: Extras = NO_EXTRAS,
 ) -> CallResult:
     """Return the candidates with their filters, the table of loci and the counts; the same for any `threads`.
+
+    With a list of alleles each of them is answered, and so is the whole list.
 
     Raises:
         InputError: a hotspot's reference bases are not those of the reference.
     """
     panel = evidence.panel
-    listed, rows = _listed(panel, hotspots, common_snps)
-    caller = _Caller(evidence, params, listed, trained)
-    single = caller.substitutions() + caller.indel_candidates()
-    joined = join_candidates(panel, single, caller.phasing, params, caller.joint)
-    order = sorted(_best_of_each(joined), key=lambda c: (*panel.place(c.allele.slot), c.allele.ref, c.allele.alt))
-    q = q_values(np.array([c.p_value for c in order]), caller.n_tests)
-    limits = _limits_of(order, params, threads)
-    variants = tuple(_variant(panel, candidate, float(q[i]), *limits[i], params) for i, candidate in enumerate(order))
+    listed, hotspot_rows = _listed(panel, hotspots, common_snps)
+    caller = _Caller(evidence, params, listed, trained, threads)
+    found = find_listed(panel, extras.listed)
+    order = _candidates(caller, _marker(caller, trained, extras.white), found)
+    variants = _in_order(panel, _variants(caller, order, threads) + off_panel_variants(found))
     by_key = {c.key: c for c in order}
+    rows = listed_rows(found, hotspot_rows, params)
     absent = [row.allele for row in rows if row.allele and row.allele.variant_class != "snv"]
     extra = [c for c in map(caller.other, absent) if c.key not in by_key]
-    loci = locus_table(LociInput(caller.sites, caller.rates, panel, by_key, rows, extra), params, caller.alpha, threads)
-    return CallResult(variants, loci, _metrics(caller, variants, loci, sample))
+    given = LociInput(caller.sites, caller.rates, panel, by_key, rows, extra)
+    loci = locus_table(given, params, caller.substitution_alpha, threads)
+    forced = summarise(answers_of(found, by_key), params, sample, threads) if found else None
+    return CallResult(variants, loci, _metrics(caller, variants, loci, sample, forced), forced)
 
 
 def _best_of_each(candidates: list[Candidate]) -> list[Candidate]:
@@ -270,9 +351,10 @@ def judge_alleles(
     common_snps: Sequence[CommonSnp],
     trained: TrainedBackground | None,
     alleles: Sequence[Allele],
+    threads: int = 1,
 ) -> list[Candidate]:
     """Return each allele as `call` judges it, whether the sample shows it or not; before neighbours are joined."""
-    caller = _Caller(evidence, params, _listed(evidence.panel, hotspots, common_snps)[0], trained)
+    caller = _Caller(evidence, params, _listed(evidence.panel, hotspots, common_snps)[0], trained, threads)
     return [caller.substitution(a) if a.variant_class == "snv" else caller.other(a) for a in alleles]
 
 

@@ -1,16 +1,25 @@
 """Indels of the reads, and what the molecules say about one allele."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.candidates import count_events, find_events, left_align, shift_window
-from ctdna.kernels.evidence import class_of, strands_of
-from ctdna.kernels.realign_alleles import ALT, OTHER, REF, Change, calls_at, judge_molecules
-from ctdna.model.evidence import N_CLASSES, Allele, AlleleCounts, IndelEvents, Panel
+from ctdna.kernels.candidates import (
+    base_calls,
+    cell_of_slot,
+    count_events,
+    find_events,
+    inserted_keys,
+    left_align,
+    shift_window,
+)
+from ctdna.kernels.evidence import NONE_CODE
+from ctdna.kernels.realign_alleles import ALT, FLANK, OTHER, REF, Change, Rivals, judge_molecules
+from ctdna.model.evidence import BASES, N_CLASSES, Allele, AlleleCounts, IndelEvents, Panel
 from ctdna.stages.evidence import Evidence
-from ctdna.stats.background import MAX_RUN, N_INDEL_CONTEXTS
+from ctdna.stats.indel_background import context_of
 
 Ints = NDArray[np.int64]
 _CODES = {base: code for code, base in enumerate("ACGT")}
@@ -31,19 +40,19 @@ class IndelEvent(NamedTuple):
     """Unit length and copies of the repeat it stands in."""
 
 
+class JointIndel(NamedTuple):
+    """An indel with other indels or substitutions near it in the same read, as one change."""
+
+    event: IndelEvent
+    parts: tuple[Allele, ...]
+    """Empty where the whole is but another alignment of one plain indel."""
+
+
 class IndelTable(NamedTuple):
     """All distinct indels, in the order of place, deleted and inserted bases."""
 
     events: tuple[IndelEvent, ...]
-
-    def errors_by_context(self, clear_vaf: float, evidence: Evidence) -> Ints:
-        """Return (20, 8): molecules with an indel on target that is rarer than `clear_vaf`."""
-        out = np.zeros((N_INDEL_CONTEXTS, N_CLASSES), np.int64)
-        for event in self.events:
-            depth = int(evidence.counts.classes[event.allele.slot].sum())
-            if on_target(evidence.panel, event.change) and event.n_molecules < max(2.0, clear_vaf * depth):
-                out[event.context] += event.by_class
-        return out
+    joint: tuple[JointIndel, ...] = ()
 
 
 def on_target(panel: Panel, change: Change) -> bool:
@@ -102,58 +111,86 @@ def repeat_of(panel: Panel, change: Change) -> tuple[int, int]:
 
 
 def indel_context(change: Change, run: tuple[int, int]) -> int:
-    """Return the index of the change's null rate: by direction and copies; each unit past the first takes two off."""
-    unit, copies = run
-    if unit > 0:
-        copies -= 2 * (max(change.n_deleted, len(change.inserted)) // unit - 1)
-    return (0 if change.n_deleted else MAX_RUN) + min(max(copies, 1), MAX_RUN) - 1
+    """Return the index of the change's null rate."""
+    return context_of(change.n_deleted, len(change.inserted), run).row()
 
 
-def indel_opportunities(evidence: Evidence) -> Ints:
-    """Return (20, 8): molecules at places where an indel of the context could begin."""
-    regions = evidence.panel.regions
-    depth = evidence.counts.classes.sum(axis=1).astype(np.int64)
-    out = np.zeros((N_INDEL_CONTEXTS, N_CLASSES), np.int64)
-    is_target = regions.target >= 0
-    out[0] = out[MAX_RUN] = depth[is_target].sum(axis=0)
-    reference = regions.reference.astype(np.int64)
-    starts = np.flatnonzero(np.concatenate([[True], reference[1:] != reference[:-1]]))
-    runs = np.diff(np.concatenate([starts, [len(reference)]]))
-    for copies in range(2, MAX_RUN + 1):
-        has = (runs >= copies) if copies == MAX_RUN else (runs == copies)
-        chosen = starts[has & is_target[starts]]
-        out[copies - 1] = out[MAX_RUN + copies - 1] = depth[chosen].sum(axis=0)
-    return out
-
-
-def _events(evidence: Evidence, end_bases: int) -> IndelEvents:
+def _events(evidence: Evidence, end_bases: int, distance: int) -> IndelEvents:
     n, n_inserted = count_events(evidence.reads)
     ints = (np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int32), np.empty(n, np.int64))
-    out = IndelEvents(*ints, np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n_inserted, np.uint8))
-    found = find_events(evidence.reads, evidence.panel.regions, end_bases, out)
-    return IndelEvents._make([*(column[:found] for column in out[:-1]), out.inserted])
+    out = IndelEvents(
+        *ints, np.empty(n, np.int32), np.empty(n, np.int32), np.empty(n, np.int64), np.empty(n_inserted, np.uint8)
+    )
+    found = find_events(evidence.reads, evidence.panel.regions, end_bases, distance, out)
+    return IndelEvents._make([*(np.ascontiguousarray(column[:found]) for column in out[:-1]), out.inserted])
 
 
-def find_indels(evidence: Evidence, end_bases: int) -> IndelTable:
-    """Return the distinct indels of the reads with their molecules, in a fixed order."""
-    events = _events(evidence, end_bases)
-    members: dict[tuple[int, int, bytes], dict[int, int]] = {}
-    for i in range(len(events.read)):
-        at = int(events.inserted_at[i])
-        inserted = events.inserted[at : at + int(events.n_inserted[i])].tobytes()
-        key = (int(events.slot[i]), int(events.n_deleted[i]), inserted)
-        molecule = int(evidence.molecule_of[events.read[i]])
-        members.setdefault(key, {}).setdefault(molecule, int(events.evidence_class[i]))
-    panel, out = evidence.panel, []
-    for (slot, n_deleted, inserted), classes in sorted(members.items()):
-        codes = np.frombuffer(inserted, dtype=np.uint8).copy()
-        end = int(shift_window(panel.regions.reference, region_bounds(panel, slot)[1] - 1, slot, n_deleted, codes))
-        change = Change(slot, n_deleted, codes, slot, end)
-        run = repeat_of(panel, change)
-        by_class = np.bincount(list(classes.values()), minlength=N_CLASSES).astype(np.int64)
-        context = indel_context(change, run)
-        out.append(IndelEvent(make_allele(panel, change), change, len(classes), by_class, context, run))
-    return IndelTable(tuple(out))
+def window_end(panel: Panel, slot: int, n_deleted: int, inserted: NDArray[np.uint8]) -> int:
+    """Return the slot past the window of a left-aligned change."""
+    return int(shift_window(panel.regions.reference, region_bounds(panel, slot)[1] - 1, slot, n_deleted, inserted))
+
+
+def _change(panel: Panel, events: IndelEvents, i: int) -> Change:
+    at, slot, n_deleted = int(events.inserted_at[i]), int(events.slot[i]), int(events.n_deleted[i])
+    codes = events.inserted[at : at + int(events.n_inserted[i])].copy()
+    return Change(slot, n_deleted, codes, slot, window_end(panel, slot, n_deleted, codes))
+
+
+def change_key(change: Change) -> tuple[int, int, bytes]:
+    """Return what tells one change from another."""
+    return change.slot, change.n_deleted, change.inserted.tobytes()
+
+
+def _parts(evidence: Evidence, events: IndelEvents, i: int) -> tuple[Allele, ...]:
+    """Return the indels and substitutions that make a joint indel, none where it is but a plain one itself."""
+    panel, whole = evidence.panel, _change(evidence.panel, events, i)
+    if (whole.n_deleted == 0) != (len(whole.inserted) == 0):
+        return ()
+    plain = [j for j in range(int(events.first_part[i]), i) if events.first_part[j] < 0]
+    indels = [make_allele(panel, _change(panel, events, j)) for j in plain]
+    read, bases = int(events.read[i]), []
+    for slot in range(whole.slot, whole.slot + whole.n_deleted):
+        cell = int(cell_of_slot(evidence.reads, read, slot))
+        code = int(evidence.reads.cells[cell]) & 7 if cell >= 0 else 4
+        if code < 4 and code != panel.regions.reference[slot]:
+            bases.append(Allele(slot, panel.text(slot, 1), BASES[code]))
+    return (*indels, *bases)
+
+
+def _indel_event(panel: Panel, events: IndelEvents, first: int, classes: Ints) -> IndelEvent:
+    change = _change(panel, events, first)
+    run = repeat_of(panel, change)
+    by_class = np.bincount(classes, minlength=N_CLASSES).astype(np.int64)
+    return IndelEvent(make_allele(panel, change), change, len(classes), by_class, indel_context(change, run), run)
+
+
+def find_indels(evidence: Evidence, end_bases: int, distance: int = 0) -> IndelTable:
+    """Return the distinct indels of the reads with their molecules, in a fixed order.
+
+    An indel with other changes of its read nearer than `distance` makes a joint one besides; none at 0.
+    """
+    events, panel = _events(evidence, end_bases, distance), evidence.panel
+    molecule = evidence.molecule_of[events.read] if len(events.read) else np.empty(0, np.int64)
+    is_plain = events.first_part < 0
+    columns = (inserted_keys(events), events.n_inserted, events.n_deleted, events.slot)
+    order = np.lexsort((np.arange(len(molecule)), molecule, ~is_plain, *columns))
+    is_new = np.ones(len(order), dtype=bool)
+    is_new[1:] = np.any([(c[order][1:] != c[order][:-1]) for c in (*columns, is_plain)], axis=0)
+    is_first = is_new.copy()
+    is_first[1:] |= molecule[order][1:] != molecule[order][:-1]
+    starts = np.flatnonzero(is_new)
+    plain: list[IndelEvent] = []
+    joint: list[JointIndel] = []
+    for low, high in zip(starts, np.append(starts, len(order))[1:], strict=True):
+        rows = order[low:high][is_first[low:high]]
+        event = _indel_event(panel, events, int(rows[0]), events.evidence_class[rows].astype(np.int64))
+        if is_plain[rows[0]]:
+            plain.append(event)
+        else:
+            joint.append(JointIndel(event, _parts(evidence, events, int(rows[0]))))
+    plain.sort(key=lambda event: change_key(event.change))
+    joint.sort(key=lambda indel: change_key(indel.event.change))
+    return IndelTable(tuple(plain), tuple(joint))
 
 
 class ReadIndex:
@@ -189,26 +226,55 @@ class Verdicts(NamedTuple):
     n_low_mapq: int
 
 
-def judge_change(evidence: Evidence, index: ReadIndex, change: Change, end_bases: int) -> Verdicts:
-    """Return what every molecule over the change says about it."""
-    chosen = index.over(change.low - 1, change.high + 1)
-    found = judge_molecules(evidence.reads, evidence.panel.regions, chosen, evidence.molecule_of, change, end_bases)
+class Alternates:
+    """The known alleles with indels, found by place."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        """Keep the distinct ones, in the order of place."""
+        distinct = {change_key(change): change for change in changes}
+        self._changes = [distinct[key] for key in sorted(distinct)]
+        self._low = np.array([change.low for change in self._changes], dtype=np.int64)
+        self._high = np.array([change.high for change in self._changes], dtype=np.int64)
+
+    def beside(self, change: Change) -> Rivals:
+        """Return the other alleles whose window touches the flanks of the change."""
+        near = (self._low < change.high + FLANK) & (self._high > change.low - FLANK)
+        own = change_key(change)
+        some = [c for c in (self._changes[i] for i in np.flatnonzero(near)) if change_key(c) != own]
+        codes = np.concatenate([np.empty(0, np.uint8), *(c.inserted for c in some)])
+        offsets = np.cumsum([0, *(len(c.inserted) for c in some)]).astype(np.int64)
+        slots, n_deleted = (np.array([c[k] for c in some], dtype=np.int64) for k in (0, 1))
+        return Rivals(slots, n_deleted, offsets, codes)
+
+
+def judge_change(evidence: Evidence, index: ReadIndex, change: Change, rivals: Rivals, end_bases: int) -> Verdicts:
+    """Return what every molecule over the change says about it, other alleles of the place considered."""
+    chosen = index.over(change.low - FLANK, change.high + FLANK)
+    regions = evidence.panel.regions
+    found = judge_molecules(evidence.reads, regions, chosen, evidence.molecule_of, change, rivals, end_bases)
     return Verdicts(found[0], found[2], found[1], 0, int(found[3]))
 
 
 def judge_base(evidence: Evidence, index: ReadIndex, slot: int, alt: str, end_bases: int) -> Verdicts:
     """Return what every molecule over a slot says about a substitution there."""
-    molecules = np.unique(evidence.molecule_of[index.over(slot, slot + 1)])
-    slots = np.array([slot], dtype=np.int64)
-    calls = calls_at(evidence.reads, evidence.molecules, molecules, slots, end_bases)[:, 0]
+    chosen = index.over(slot, slot + 1)
+    molecule, calls, packed = base_calls(evidence.reads, chosen, evidence.molecule_of, slot, end_bases)
     base, ref, code = calls & 7, int(evidence.panel.regions.reference[slot]), _CODES[alt]
     verdict = np.where(base == code, ALT, np.where(base == ref, REF, OTHER)).astype(np.uint8)
-    packed = np.array([class_of(c) | strands_of(c)[0] << 4 | strands_of(c)[1] << 5 for c in calls], dtype=np.int64)
-    is_said = (base < 4) | (base == 5)
-    is_none = base == 7
+    is_said, is_none = base < 4, base == NONE_CODE
     n_low_quality = int((is_none & ((calls >> 9) & 7 == code + 1)).sum())
     n_low_mapq = int((is_none & ((calls >> 12) & 7 == code + 1)).sum())
-    return Verdicts(molecules[is_said], verdict[is_said], packed[is_said], n_low_quality, n_low_mapq)
+    return Verdicts(molecule[is_said], verdict[is_said], packed[is_said], n_low_quality, n_low_mapq)
+
+
+def count_base(evidence: Evidence, slot: int, alt: str) -> AlleleCounts:
+    """Return the molecules with a substitution, the reference base and other bases: as `judge_base` would count."""
+    counts, ref, code = evidence.counts, int(evidence.panel.regions.reference[slot]), _CODES[alt]
+    classes, strands = counts.classes[slot], counts.strands[slot]
+    other = classes.sum(axis=0) - classes[code] - classes[ref]
+    both = np.stack([strands[ref], strands[code]]).astype(np.int32)
+    low_quality, low_mapq = int(counts.low_quality[slot, code]), int(counts.low_mapq[slot, code])
+    return AlleleCounts(classes[code], classes[ref], other.astype(np.int32), both, low_quality, low_mapq)
 
 
 def joint(parts: list[Verdicts]) -> Verdicts:

@@ -8,11 +8,21 @@ from numpy.typing import NDArray
 
 from ctdna.kernels import evidence as kernels
 from ctdna.kernels.lesions import count_lesions
-from ctdna.kernels.record import record_fields
+from ctdna.kernels.record import find_tag, kind_code, record_fields, tag_code
 from ctdna.kernels.tally import empty_counts, tally
 from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.errors import InputError
-from ctdna.model.evidence import BASES, Lesions, Panel, Regions, SiteCounts, Splits, StoredReads, Targets
+from ctdna.model.evidence import (
+    BASES,
+    HAS_OTHER_PLACE,
+    Lesions,
+    Panel,
+    Regions,
+    SiteCounts,
+    Splits,
+    StoredReads,
+    Targets,
+)
 from ctdna.model.params.call import CallParams
 
 PAD = 200
@@ -121,6 +131,9 @@ def _store(
     store = _empty_store(len(chosen), int(n_cigar.sum()), int(n_cells.sum()))
     store.key[:], store.region[:] = placed.key[chosen], placed.region[chosen]
     store.flags[placed.status[chosen] == kernels.LOW_MAPQ] = kernels.IS_LOW_MAPQ
+    tags_at, tags_end = fields.tags_at[chosen], fields.tags_end[chosen]
+    has_other = find_tag(raw.data, tags_at, tags_end, tag_code("XA"), kind_code("Z")) >= 0
+    store.flags[has_other] |= HAS_OTHER_PLACE
     store.n_cigar[:], store.n_cells[:] = n_cigar, n_cells
     store.cigar_at[:], store.cell_at[:] = _starts(n_cigar), _starts(n_cells)
     splits = kernels.empty_splits(int(placed.n_splits[chosen].sum()))

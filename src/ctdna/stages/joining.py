@@ -1,43 +1,109 @@
 """Neighbouring changes that the same molecules carry are one variant."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from ctdna.kernels.realign_alleles import ALT
+from ctdna.kernels.realign_alleles import ALT, DISAGREE, FLANK, LEANS, Change
 from ctdna.model.evidence import Allele, Panel
 from ctdna.model.params.call import CallParams
-from ctdna.stages.candidates import ReadIndex, Verdicts, joint, judge_base, judge_change, make_allele
+from ctdna.stages.candidates import (
+    Alternates,
+    IndelTable,
+    ReadIndex,
+    Verdicts,
+    change_key,
+    joint,
+    judge_base,
+    judge_change,
+    make_allele,
+)
 from ctdna.stages.candidates import make_change as change_of
 from ctdna.stages.evidence import Evidence
 from ctdna.stages.judging import Candidate
 
+Rate = Callable[[Allele, Verdicts, list[Candidate]], Candidate]
+"""Makes the joint candidate of an allele, its verdicts and its parts."""
 MIN_JOINT = 2
 """Fewer molecules with both changes never join them."""
+
+
+class IndelAlleles(NamedTuple):
+    """The indels to be judged: found in CIGARs by `floor` molecules or more, or assembled from clipped reads."""
+
+    changes: tuple[Change, ...]
+    parts: dict[Allele, tuple[Allele, ...]]
+    """Of joint indels: the indels that make them."""
+
+
+NO_INDELS = IndelAlleles((), {})
+
+
+def indel_alleles(indels: IndelTable, assembled: Sequence[Change], floor: int) -> IndelAlleles:
+    """Return the distinct indels worth judging, in the order of place."""
+    n_molecules: dict[tuple[int, int, bytes], int] = {}
+    changes: dict[tuple[int, int, bytes], Change] = {}
+    parts: dict[Allele, tuple[Allele, ...]] = {}
+    for event in (*indels.events, *(indel.event for indel in indels.joint)):
+        key = change_key(event.change)
+        changes[key] = event.change
+        n_molecules[key] = n_molecules.get(key, 0) + event.n_molecules
+    chosen = {key: change for key, change in changes.items() if n_molecules[key] >= floor}
+    chosen |= {change_key(change): change for change in assembled}
+    for indel in indels.joint:
+        if change_key(indel.event.change) in chosen:
+            parts[indel.event.allele] = indel.parts
+    return IndelAlleles(tuple(chosen[key] for key in sorted(chosen)), parts)
 
 
 class Phasing:
     """Answers, once per allele, what each molecule says about it."""
 
-    def __init__(self, evidence: Evidence, index: ReadIndex, end_bases: int) -> None:
+    def __init__(self, evidence: Evidence, end_bases: int, indels: IndelAlleles) -> None:
         """Keep what the answers need."""
-        self._evidence, self._index, self._end_bases = evidence, index, end_bases
+        self._evidence, self._index, self._end_bases = evidence, ReadIndex(evidence), end_bases
+        self._alternates = Alternates(indels.changes)
+        self.parts = indels.parts
+        """Of joint indels: the indels that make them."""
+        self._wholes: dict[Allele, list[Allele]] = {}
+        for whole, parts in indels.parts.items():
+            for part in parts:
+                self._wholes.setdefault(part, []).append(whole)
         self._known: dict[Allele, Verdicts] = {}
 
     def verdicts(self, allele: Allele) -> Verdicts:
-        """Return what every molecule over the allele says about it."""
+        """Return what every molecule over the allele says about it; one with a joint indel has each of its parts."""
         if allele not in self._known:
             self._known[allele] = self._judge(allele)
         return self._known[allele]
 
     def _judge(self, allele: Allele) -> Verdicts:
         if allele.variant_class == "indel":
-            change = change_of(self._evidence.panel, allele)
-            return judge_change(self._evidence, self._index, change, self._end_bases)
+            own = self._judge_indel(allele)
+            for whole in self._wholes.get(allele, ()):
+                own = _with_carriers(own, self._judge_indel(whole))
+            return own
         bases = [(allele.slot + k, alt) for k, (ref, alt) in enumerate(zip(allele.ref, allele.alt, strict=True))
                  if ref != alt]  # fmt: skip
         parts = [judge_base(self._evidence, self._index, slot, alt, self._end_bases) for slot, alt in bases]
         return parts[0] if len(parts) == 1 else joint(parts)
+
+    def _judge_indel(self, allele: Allele) -> Verdicts:
+        change = change_of(self._evidence.panel, allele)
+        rivals = self._alternates.beside(change)
+        return judge_change(self._evidence, self._index, change, rivals, self._end_bases)
+
+
+def _with_carriers(own: Verdicts, whole: Verdicts) -> Verdicts:
+    """Return the verdicts on an allele with the molecules of a joint one that holds it."""
+    carries = whole.verdict == ALT
+    keep = ~np.isin(own.molecule, whole.molecule[carries])
+    molecule = np.concatenate([own.molecule[keep], whole.molecule[carries]])
+    order = np.argsort(molecule, kind="stable")
+    verdict = np.concatenate([own.verdict[keep], whole.verdict[carries]])
+    packed = np.concatenate([own.packed[keep], whole.packed[carries]])
+    return own._replace(molecule=molecule[order], verdict=verdict[order], packed=packed[order])
 
 
 def _n_alt(verdicts: Verdicts) -> int:
@@ -51,7 +117,7 @@ def _shared(one: Verdicts, other: Verdicts) -> int:
 
 def _gap(one: Allele, other: Allele) -> int:
     """Return how far the changed bases stand apart (1: side by side), 0 or less where they overlap."""
-    first = other.slot + (1 if other.variant_class == "indel" else 0)
+    first = other.slot + (1 if other.variant_class == "indel" and other.ref[0] == other.alt[0] else 0)
     return first - (one.slot + len(one.ref) - 1)
 
 
@@ -60,6 +126,17 @@ def _is_pair(one: Allele, other: Allele, distance: int) -> bool:
     if both_indels or (one.slot == other.slot and one.variant_class == other.variant_class):
         return False
     return one.slot == other.slot or 0 < _gap(one, other) <= distance
+
+
+def _is_trace(substitution: Verdicts, indel: Verdicts, share: float, is_inside: bool) -> bool:
+    """Return whether most molecules of a substitution carry the indel, lean to it, or show it in one of their reads.
+
+    Beside the indel, not the other way round: then both may be there. Inside it, the indel says it all.
+    """
+    carriers = substitution.molecule[substitution.verdict == ALT]
+    has = indel.molecule[np.isin(indel.verdict, (ALT, LEANS, DISAGREE))]
+    both = len(np.intersect1d(carriers, has, assume_unique=True))
+    return both >= max(1.0, share * len(carriers)) and (is_inside or both < share * _n_alt(indel))
 
 
 def _groups(n: int, edges: list[tuple[int, int]]) -> list[list[int]]:
@@ -89,20 +166,19 @@ def join_candidates(
     candidates: list[Candidate],
     phasing: Phasing,
     params: CallParams,
-    rate: Callable[[Allele, Verdicts, list[Candidate]], Candidate],
+    rate: Rate,
 ) -> list[Candidate]:
     """Return the candidates with joint ones added and their parts marked.
 
     Two neighbours join where at least `mnv_min_share` of either's molecules carry both. A substitution most of whose
-    molecules carry a neighbouring indel, but not the other way round, is a trace of that indel's alignment: marked too.
-
-    Arguments:
-        rate: makes the joint candidate of an allele, its verdicts and its parts.
+    molecules carry a nearby indel, but not the other way round, is a trace of that indel's alignment: marked too.
     """
     candidates = sorted(candidates, key=lambda candidate: candidate.allele)
-    edges, traces = _edges(candidates, phasing, params)
-    added, is_part = [], set(traces)
-    for group in _groups(len(candidates), edges):
+    is_part = set(_traces(panel, candidates, phasing, params))
+    candidates, pieces = _joint_indels(candidates, phasing, params, rate)
+    is_part |= pieces
+    added = []
+    for group in _groups(len(candidates), _edges(candidates, is_part, phasing, params)):
         parts = [candidates[i] for i in group]
         verdicts = joint([phasing.verdicts(part.allele) for part in parts])
         least = min(_n_alt(phasing.verdicts(part.allele)) for part in parts)
@@ -113,24 +189,61 @@ def join_candidates(
     return marked + added
 
 
+def _joint_indels(
+    candidates: list[Candidate], phasing: Phasing, params: CallParams, rate: Rate
+) -> tuple[list[Candidate], set[int]]:
+    """Return the candidates with the joint indels judged by their parts, and which are but parts.
+
+    A joint indel that too few of its parts' molecules carry is marked itself: its parts stand for it.
+    """
+    place = {candidate.allele: i for i, candidate in enumerate(candidates)}
+    out, marked = list(candidates), set()
+    for i, whole in enumerate(candidates):
+        pieces = [place[part] for part in phasing.parts.get(whole.allele, ()) if part in place]
+        if not pieces:
+            continue
+        verdicts = phasing.verdicts(whole.allele)
+        most = max(candidates[k].n_alt for k in pieces)
+        if _n_alt(verdicts) >= max(MIN_JOINT, params.mnv_min_share * most):
+            out[i] = rate(whole.allele, verdicts, [candidates[k] for k in pieces])
+            marked.update(pieces)
+        else:
+            marked.add(i)
+    return out, marked
+
+
 def _edges(
-    candidates: list[Candidate], phasing: Phasing, params: CallParams
-) -> tuple[list[tuple[int, int]], list[int]]:
-    edges, traces = [], []
+    candidates: list[Candidate], is_part: set[int], phasing: Phasing, params: CallParams
+) -> list[tuple[int, int]]:
+    """Return the pairs of neighbours that mostly the same molecules carry."""
+    edges = []
     for i, one in enumerate(candidates):
         for j in range(i + 1, len(candidates)):
             other = candidates[j]
             if other.allele.slot - one.allele.slot - len(one.allele.ref) > params.mnv_distance:
                 break
-            if not _is_pair(one.allele, other.allele, params.mnv_distance):
+            if i in is_part or j in is_part:
                 continue
-            first, second = phasing.verdicts(one.allele), phasing.verdicts(other.allele)
-            both = _shared(first, second)
-            is_most = [both >= max(MIN_JOINT, params.mnv_min_share * _n_alt(v)) for v in (first, second)]
-            if all(is_most):
-                edges.append((i, j))
-            elif is_most[0] and other.allele.variant_class == "indel":
-                traces.append(i)
-            elif is_most[1] and one.allele.variant_class == "indel":
-                traces.append(j)
-    return edges, traces
+            if _is_pair(one.allele, other.allele, params.mnv_distance):
+                first, second = phasing.verdicts(one.allele), phasing.verdicts(other.allele)
+                most = max(_n_alt(first), _n_alt(second))
+                if _shared(first, second) >= max(MIN_JOINT, params.mnv_min_share * most):
+                    edges.append((i, j))
+    return edges
+
+
+def _traces(panel: Panel, candidates: list[Candidate], phasing: Phasing, params: CallParams) -> list[int]:
+    """Return the substitutions that are but the tails of reads with an indel, aligned as if without it."""
+    is_indel = np.array([c.allele.variant_class == "indel" for c in candidates], dtype=bool)
+    slots = np.array([c.allele.slot for c in candidates], dtype=np.int64)
+    found: set[int] = set()
+    for i in np.flatnonzero(is_indel):
+        indel = candidates[i]
+        change = change_of(panel, indel.allele)
+        near = ~is_indel & (slots >= change.low - FLANK) & (slots < change.high + FLANK)
+        for j in np.flatnonzero(near):
+            verdicts = phasing.verdicts(candidates[j].allele), phasing.verdicts(indel.allele)
+            is_inside = change.slot <= slots[j] < change.slot + change.n_deleted
+            if _is_trace(*verdicts, params.mnv_min_share, is_inside):
+                found.add(int(j))
+    return sorted(found)

@@ -7,11 +7,30 @@ from numpy.typing import NDArray
 
 from ctdna.model.evidence import Allele, AlleleCounts
 from ctdna.model.params.call import CallParams
-from ctdna.model.variants import DETECTED, FILTERS, NO_CALL, NOT_DETECTED
+from ctdna.model.variants import DETECTED, FILTERS, NO_CALL, NOT_DETECTED, ORIGIN_FILTERS, WhiteCells
+from ctdna.stats.intervals import plain_interval
 from ctdna.stats.tests import fisher_more, fisher_two_sided
 
 _DAMAGE = {("C", "T"): "deamination", ("G", "A"): "deamination", ("G", "T"): "oxidation", ("C", "A"): "oxidation"}
 _WEAK = frozenset({"not_significant", "low_evidence"})
+
+
+class Estimate(NamedTuple):
+    """A VAF less the background, with its 95 % interval."""
+
+    vaf: float
+    low: float
+    high: float
+
+
+class NormalsSeen(NamedTuple):
+    """What the background's donors show of an allele."""
+
+    n_with: int
+    """Donors with 2 molecules of it or more, not as germline."""
+    n_donors: int
+    rate: float
+    """Over all donors, per molecule."""
 
 
 class Candidate(NamedTuple):
@@ -34,6 +53,20 @@ class Candidate(NamedTuple):
     """Unit and copies of the repeat it stands in."""
     parts: tuple[Allele, ...] = ()
     is_part: bool = False
+    estimate: Estimate | None = None
+    is_misaligned: bool = False
+    """An indel beside it explains its molecules better."""
+    is_clustered: bool = False
+    """Its molecules carry other rare changes near by."""
+    is_elsewhere: bool = False
+    """The aligner names another place for most of its molecules."""
+    normals: NormalsSeen | None = None
+    """None: not known."""
+    white: WhiteCells | None = None
+    """None: no white cells were given."""
+    origin: str = "unresolved"
+    identifier: str = ""
+    """Of a listed allele: its ID in the list; empty elsewhere."""
 
     @property
     def n_alt(self) -> int:
@@ -96,19 +129,66 @@ def _place_filters(candidate: Candidate, params: CallParams) -> set[str]:
     return found
 
 
+def zygosity_of(candidate: Candidate, params: CallParams) -> str:
+    """Return `hom` or `het` where the VAF's interval comes within `germline_balance` of 1 or 0.5, else `unbalanced`."""
+    low, high = candidate.estimate[1:] if candidate.estimate else plain_interval(candidate.n_alt, candidate.depth)
+    if candidate.n_alt == 0:
+        return "unbalanced"
+    if high >= 1.0 - params.germline_balance:
+        return "hom"
+    return "het" if high >= 0.5 - params.germline_balance and low <= 0.5 + params.germline_balance else "unbalanced"
+
+
+def looks_germline(candidate: Candidate, params: CallParams) -> bool:
+    """Return whether the VAF alone fits an inherited allele: high, balanced, or of a common SNP."""
+    vaf = candidate.vaf
+    if vaf >= params.germline_vaf or (candidate.is_common_snp and vaf >= params.germline_snp_vaf):
+        return True
+    return candidate.n_alt >= params.min_alt_molecules and zygosity_of(candidate, params) != "unbalanced"
+
+
+def _is_germline(candidate: Candidate, params: CallParams) -> bool:
+    """Return what white cells say, or else what the VAF alone says."""
+    if candidate.white is not None and candidate.origin != "unresolved":
+        return candidate.origin == "germline"
+    return looks_germline(candidate, params)
+
+
+def is_known_in_normals(normals: NormalsSeen | None, params: CallParams) -> bool:
+    """Return whether enough of the background's donors show the allele."""
+    if normals is None or normals.n_donors == 0:
+        return False
+    return normals.n_with >= max(params.normals_min_donors, params.normals_min_share * normals.n_donors)
+
+
+def _is_in_normals(candidate: Candidate, params: CallParams) -> bool:
+    normals = candidate.normals
+    if normals is None or not is_known_in_normals(normals, params):
+        return False
+    return candidate.vaf < params.normals_excess * normals.rate
+
+
+def _fell(n_fallen: int, n_left: int, params: CallParams) -> bool:
+    return n_fallen > params.low_quality_share * (n_fallen + n_left)
+
+
 def filters_of(candidate: Candidate, params: CallParams) -> tuple[str, ...]:
     """Return every filter that holds, in the order of `FILTERS`."""
-    n_alt, vaf = candidate.n_alt, candidate.vaf
-    is_germline = vaf >= params.germline_vaf or (candidate.is_common_snp and vaf >= params.germline_snp_vaf)
+    n_alt = candidate.n_alt
     held = {
         "not_significant": candidate.p_value > candidate.alpha,
         "low_evidence": n_alt < params.min_alt_molecules,
         "strand_bias": _is_strand_biased(candidate, params),
         "fragment_end": _is_at_ends(candidate, params),
-        "low_mapq": candidate.counts.low_mapq > n_alt,
-        "low_base_quality": candidate.counts.low_quality > n_alt,
-        "germline": is_germline,
+        "low_mapq": _fell(candidate.counts.low_mapq, n_alt, params),
+        "low_base_quality": _fell(candidate.counts.low_quality, n_alt, params),
+        "germline": _is_germline(candidate, params),
         "part_of_mnv": candidate.is_part,
+        "cluster": candidate.is_clustered,
+        "misaligned": candidate.is_misaligned,
+        "other_place": candidate.is_elsewhere,
+        "panel_of_normals": _is_in_normals(candidate, params),
+        "chip": candidate.origin == "chip",
         _damage(candidate, params): True,
     }
     found = {name for name, holds in held.items() if holds} | _place_filters(candidate, params)
@@ -118,13 +198,14 @@ def filters_of(candidate: Candidate, params: CallParams) -> tuple[str, ...]:
 def state_of(depth: int, n_alt: int, filters: tuple[str, ...], lod95: float, params: CallParams) -> tuple[str, str]:
     """Return the state of an allele and its reason, `.` for none.
 
-    Without filters, or with `germline` alone, it is DETECTED. A significant allele with other filters, or one whose
+    Without filters, or with those of its origin alone (germline, chip), it is DETECTED. A significant allele with
+    other filters, or one whose
     VAF lies above its own LoD95, is a NO_CALL with the filters as reason. What else is not seen is NOT_DETECTED, unless
     its LoD95 is above the claimed one.
     """
     if depth == 0:
         return NO_CALL, "no_coverage"
-    if not set(filters) - {"germline"}:
+    if not set(filters) - ORIGIN_FILTERS:
         return DETECTED, ",".join(filters) or "."
     against = tuple(name for name in filters if n_alt > 0)
     if against and ("not_significant" not in filters or not n_alt / depth <= lod95):

@@ -25,6 +25,8 @@ class HotspotRow(NamedTuple):
     """None: not on the panel."""
     key: Key
     """Of its normal form."""
+    alpha: float = 0.0
+    """Its own level, where that is higher than the panel's."""
 
 
 class LociInput(NamedTuple):
@@ -55,22 +57,32 @@ class _Rows(NamedTuple):
     """Of candidates; None: few molecules or none."""
 
 
+def _places(panel: Panel, slots: NDArray[np.int64]) -> tuple[list[int], list[int]]:
+    """Return the contig indices and 1-based positions of slots."""
+    regions = panel.regions
+    region = np.searchsorted(regions.offsets, slots, side="right") - 1
+    pos1 = regions.start0[region] + slots - regions.offsets[region] + 1
+    return regions.contig[region].tolist(), pos1.tolist()
+
+
 def _site_rows(given: LociInput, params: CallParams, alpha: float) -> _Rows:
     sites, panel = given.sites, given.panel
-    labels = {row.allele: row.hotspot.label for row in given.hotspots if row.allele}
     site, alt = np.nonzero(tested(sites))
-    place, target, label, filters = [], [], [], []
-    regions = panel.regions
-    for i, a in zip(site.tolist(), alt.tolist(), strict=True):
-        slot = int(sites.slots[i])
-        allele = Allele(slot, BASES[sites.ref[i]], BASES[a])
-        contig, pos0 = panel.place(slot)
-        place.append((contig, pos0 + 1, allele.ref, allele.alt))
-        target.append(panel.targets.names[regions.target[slot]])
-        label.append(labels.get(allele, "."))
-        candidate = given.candidates.get((slot, 1, bytes([a])))
-        filters.append(filters_of(candidate, params) if candidate else None)
-    level = np.array([alpha if text == "." else max(alpha, params.hotspot_alpha) for text in label])
+    slots = sites.slots[site]
+    refs, alts = ([BASES[code] for code in codes.tolist()] for codes in (sites.ref[site], alt))
+    target = [panel.targets.names[i] for i in panel.regions.target[slots].tolist()]
+    label, level = ["."] * len(slots), np.full(len(slots), alpha)
+    row_of = {key: i for i, key in enumerate(zip(slots.tolist(), alts, strict=True))}
+    for row in reversed(given.hotspots):
+        if row.allele and row.allele.variant_class == "snv" and (row.allele.slot, row.allele.alt) in row_of:
+            i = row_of[row.allele.slot, row.allele.alt]
+            label[i], level[i] = row.hotspot.label, max(alpha, row.alpha)
+    filters: list[tuple[str, ...] | None] = [None] * len(slots)
+    for candidate in given.candidates.values():
+        i = row_of.get((candidate.allele.slot, candidate.allele.alt), -1)
+        if i >= 0 and candidate.allele.variant_class == "snv":
+            filters[i] = filters_of(candidate, params)
+    place = list(zip(*_places(panel, slots), refs, alts, strict=True))
     return _Rows(
         place, target, label, sites.n[site], sites.k[site, alt], given.rates.mean[site, alt],
         given.rates.size[site, alt], level, filters,
@@ -82,7 +94,7 @@ def _other_rows(given: LociInput, params: CallParams) -> _Rows:
     listed = [row for row in given.hotspots if row.allele and row.allele.variant_class != "snv"]
     chosen = [found[row.key] for row in listed]
     place, target = [], []
-    for (hotspot, _, _), candidate in zip(listed, chosen, strict=True):
+    for (hotspot, *_), candidate in zip(listed, chosen, strict=True):
         place.append((given.panel.contigs.index(hotspot.contig), hotspot.pos1, hotspot.ref, hotspot.alt))
         near = given.panel.regions.target[candidate.allele.slot : candidate.allele.slot + len(candidate.allele.ref) + 1]
         target.append(given.panel.targets.names[near[near >= 0][0]] if (near >= 0).any() else ".")
@@ -104,15 +116,22 @@ def _off_panel(given: LociInput) -> list[tuple[int, int, str, str, str]]:
 
 
 def _states(rows: _Rows, lod95: NDArray[np.float64], params: CallParams) -> list[tuple[str, str]]:
+    """Return each row's state and reason; rows without filters of their own differ in five facts only."""
     p = p_values(rows.k, rows.n, rows.mean, rows.size, params.claimed_lod)
     k, n = rows.k.sum(axis=1), rows.n.sum(axis=1)
-    found = []
+    weak = {"not_significant": p > rows.alpha, "low_evidence": k < params.min_alt_molecules}
+    is_below = k / np.maximum(n, 1) <= lod95
+    facts = np.column_stack([*weak.values(), n == 0, k > 0, is_below, lod95 <= params.claimed_lod])
+    codes = facts @ (1 << np.arange(facts.shape[1]))
+    _, first, kind = np.unique(codes, return_index=True, return_inverse=True)
+    by_kind = []
+    for i in first.tolist():
+        filters = tuple(name for name, holds in weak.items() if holds[i])
+        by_kind.append(state_of(int(n[i]), int(k[i]), filters, float(lod95[i]), params))
+    found = [by_kind[code] for code in kind.tolist()]
     for i, known in enumerate(rows.filters):
-        filters = known
-        if filters is None:
-            weak = {"not_significant": p[i] > rows.alpha[i], "low_evidence": k[i] < params.min_alt_molecules}
-            filters = tuple(name for name, holds in weak.items() if holds)
-        found.append(state_of(int(n[i]), int(k[i]), filters, float(lod95[i]), params))
+        if known is not None:
+            found[i] = state_of(int(n[i]), int(k[i]), known, float(lod95[i]), params)
     return found
 
 

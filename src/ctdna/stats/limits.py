@@ -1,21 +1,83 @@
-"""LoB and LoD95 of many alleles, from the very test that calls."""
+"""The level of significance of a panel, and LoB and LoD95 of many alleles, from the very test that calls."""
 
+import math
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.kernels.tails import limits
+from ctdna.kernels.tails import attained_sizes, limits
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _CHUNK = 2000
+_STEPS_PER_OCTAVE = 4
+_OCTAVES = 6
+"""The level never exceeds Bonferroni's by more: far from it the sizes hang on the laws' shape alone."""
 
 
-def coarse(n: Ints) -> Ints:
-    """Return counts cut to their 6 leading binary digits: never more molecules than there are, at most 3 % fewer."""
+def coarse(n: Ints, up: bool = False) -> Ints:
+    """Return counts cut to their 6 leading binary digits, or rounded `up` to such: at most 3 % fewer, or more."""
     shift = np.maximum(0, np.floor(np.log2(np.maximum(n, 1))).astype(np.int64) - 5)
-    return (n >> shift) << shift
+    rest = (np.int64(1) << shift) - 1
+    return (n + (rest if up else 0)) >> shift << shift
+
+
+class _Distinct(NamedTuple):
+    """Rows of which each stands once."""
+
+    n: Ints
+    mean: Floats
+    size: Floats
+    alpha: Floats
+    inverse: Ints
+    """Of each row given, the distinct one."""
+
+
+def _distinct(n: Ints, mean: Floats, size: Floats, alpha: Floats) -> _Distinct:
+    keys = np.column_stack([n.astype(np.float64), mean, size, alpha])
+    unique, inverse = np.unique(keys, axis=0, return_inverse=True)
+    width = n.shape[1]
+    parts = [np.ascontiguousarray(unique[:, k * width : (k + 1) * width]) for k in range(3)]
+    alphas = np.ascontiguousarray(unique[:, -1])
+    return _Distinct(parts[0].astype(np.int64), parts[1], parts[2], alphas, inverse.ravel())
+
+
+def _in_chunks(n_rows: int, threads: int, fill: Callable[[slice], None]) -> None:
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, (slice(start, start + _CHUNK) for start in range(0, n_rows, _CHUNK))))
+
+
+def panel_alpha(n: Ints, mean: Floats, size: Floats, budget: float, vaf: float, threads: int) -> float:
+    """Return the level of one test at which a panel holds `budget` expected false calls; the same for any `threads`.
+
+    A test of counts attains less than its level, often much less, so Bonferroni's level `budget / rows` spends little
+    of the budget. Here the attained sizes of all tests are summed (Tarone, Biometrics 1990, 46:515-522, who leaves out
+    tests that cannot reach the level; this is the same thought for tests that reach part of it), and the level is the
+    greatest of Bonferroni's times 2^(k/4), k = 0 to 24, whose sum stays within the budget. Counts are rounded up to 6
+    leading binary digits, so the sum errs to the safe side.
+    Without molecules it is Bonferroni's.
+
+    Arguments:
+        n, mean, size: (rows, classes), one row a test.
+    """
+    least = budget / max(1, len(n))
+    levels = np.minimum(least * 2.0 ** (np.arange(_OCTAVES * _STEPS_PER_OCTAVE + 1) / _STEPS_PER_OCTAVE), 0.5)
+    if not n.any():
+        return least
+    rows = _distinct(coarse(n, up=True), mean, size, np.zeros(len(n)))
+    sizes = np.zeros((len(rows.n), len(levels)))
+
+    def fill(some: slice) -> None:
+        attained_sizes(rows.n[some], rows.mean[some], rows.size[some], vaf, levels, sizes[some])
+
+    _in_chunks(len(rows.n), threads, fill)
+    times = np.bincount(rows.inverse, minlength=len(rows.n))
+    totals = [math.fsum((sizes[:, k] * times).tolist()) for k in range(len(levels))]
+    fits = [level for level, total in zip(levels.tolist(), totals, strict=True) if total <= budget]
+    return float(max([least, *fits]))
 
 
 def panel_limits(
@@ -29,19 +91,13 @@ def panel_limits(
         n, mean, size: (rows, classes).
         alpha: (rows,) significance level.
     """
-    keys = np.column_stack([coarse(n).astype(np.float64), mean, size, alpha])
-    unique, inverse = np.unique(keys, axis=0, return_inverse=True)
-    width = n.shape[1]
-    parts = [np.ascontiguousarray(unique[:, k * width : (k + 1) * width]) for k in range(3)]
-    counts, alphas = parts[0].astype(np.int64), np.ascontiguousarray(unique[:, -1])
-    lob, lod95 = np.empty(len(unique)), np.empty(len(unique))
+    rows = _distinct(coarse(n), mean, size, alpha)
+    lob, lod95 = np.empty(len(rows.n)), np.empty(len(rows.n))
 
-    def fill(start: int) -> None:
-        rows = slice(start, start + _CHUNK)
-        some = (counts[rows], parts[1][rows], parts[2][rows], vaf, alphas[rows], min_molecules)
-        limits(*some, lob[rows], lod95[rows])
+    def fill(some: slice) -> None:
+        given = (rows.n[some], rows.mean[some], rows.size[some], vaf, rows.alpha[some], min_molecules)
+        limits(*given, lob[some], lod95[some])
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(fill, range(0, len(unique), _CHUNK)))
+    _in_chunks(len(rows.n), threads, fill)
     lob[lob < 0], lod95[lod95 < 0] = np.nan, np.nan
-    return lob[inverse.ravel()], lod95[inverse.ravel()]
+    return lob[rows.inverse], lod95[rows.inverse]

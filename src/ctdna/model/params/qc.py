@@ -5,7 +5,7 @@ from typing import Literal
 from ctdna.model.base import Frozen, Text
 
 VariantClass = Literal["snv", "indel", "mnv"]
-Role = Literal["patient", "positive_control", "no_template_control", "normal"]
+Role = Literal["patient", "positive_control", "no_template_control", "normal", "white_cells"]
 
 
 class Threshold(Frozen):

@@ -47,6 +47,24 @@ class Process(Frozen):
     """Reads whose qualities fall early."""
     misreport: float = Field(default=1.5, gt=0, le=20)
     """True error rate over the one that the quality states."""
+    damaged_fraction: float = Field(default=0.0, ge=0, le=1)
+    """Molecules with a stretch of each strand that is damaged at rates of its own."""
+    damaged_bases: int = Field(default=40, ge=1, le=400)
+    """Length of such a stretch."""
+    damaged_oxidation: float = Field(default=0.0, ge=0, le=1)
+    """G read as T on one strand, per G of a stretch."""
+    damaged_deamination: float = Field(default=0.0, ge=0, le=1)
+    """C read as T on one strand, per C of a stretch."""
+    jackpot: float = Field(default=0.0, ge=0, le=0.01)
+    """Substitutions per base that all reads of a strand share, where it has one read; with n reads, 1 / n of it."""
+    misreport_late: float = Field(default=1.0, gt=0, le=100)
+    """Factor on the error rate in the last quarter of each read, at the same stated quality."""
+    misreport_after_gg: float = Field(default=1.0, gt=0, le=100)
+    """The same for a base after GG."""
+    misreport_after_run: float = Field(default=1.0, gt=0, le=100)
+    """The same for a base after four equal bases."""
+    dark_base: float = Field(default=0.0, ge=0, le=0.1)
+    """Bases without signal, read as G at their quality."""
     index_hopping: float = Field(default=0.002, ge=0, le=0.5)
     """Read pairs with one index of another sample."""
     undetermined_fraction: float = Field(default=0.012, ge=0, lt=0.5)

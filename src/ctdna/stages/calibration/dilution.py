@@ -9,9 +9,8 @@ from ctdna.kernels.realign_alleles import ALT, OTHER, REF
 from ctdna.kernels.tally import empty_counts, tally
 from ctdna.model.evidence import TIERS, Allele, StoredReads
 from ctdna.model.params.call import CallParams
-from ctdna.stages.candidates import ReadIndex
 from ctdna.stages.evidence import NO_LESIONS, REASONS, Evidence, stack_reads, take_reads, target_sites
-from ctdna.stages.joining import Phasing
+from ctdna.stages.joining import NO_INDELS, Phasing
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -142,8 +141,7 @@ class Weigher:
 
     def __init__(self, base: Evidence, spike: Evidence, params: CallParams) -> None:
         """Keep the molecules of both samples."""
-        self._ends = params.fragment_end_bases
-        self._phasing = [Phasing(one, ReadIndex(one), self._ends) for one in (base, spike)]
+        self._phasing = [Phasing(one, params.fragment_end_bases, NO_INDELS) for one in (base, spike)]
         self._n_base = len(base.molecules) - 1
 
     def counts(self, allele: Allele, i_sample: int) -> tuple[int, int]:

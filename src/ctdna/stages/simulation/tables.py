@@ -72,6 +72,11 @@ def amplification_rates(process: Process, sample: SimulatedSample) -> Amplificat
         early_cycles=process.pcr_early_cycles,
         late_cycles=process.pcr_late_cycles,
         stutter=process.stutter,
+        damaged=process.damaged_fraction,
+        damaged_oxidation=process.damaged_oxidation,
+        damaged_deamination=process.damaged_deamination,
+        damaged_bases=process.damaged_bases,
+        jackpot=process.jackpot,
     )
 
 
@@ -84,6 +89,14 @@ def _qualities(lengths: tuple[int, ...]) -> NDArray[np.float64]:
         shares = shape[:, None, 0, :] + (shape[:, None, 1, :] - shape[:, None, 0, :]) * along[None, :, None]
         parts.append(np.concatenate((np.cumsum(shares, axis=2), np.ones((3, n, 1))), axis=2))
     return np.ascontiguousarray(np.concatenate(parts, axis=1))
+
+
+def _cycle_scale(lengths: tuple[int, ...], late: float) -> NDArray[np.float64]:
+    """Return the factor on the error rate by cycle: `late` in the last quarter of read 1 and of read 2."""
+    parts = [np.ones(n, dtype=np.float64) for n in lengths]
+    for read in (parts[0], parts[-1]):
+        read[len(read) - len(read) // 4 :] = late
+    return np.concatenate(parts)
 
 
 def sequencing_columns(design: SimulateDesign) -> Sequencing:
@@ -103,6 +116,10 @@ def sequencing_columns(design: SimulateDesign) -> Sequencing:
         n_umi=UMI_BASES,
         n_read=n_read,
         hopping=design.process.index_hopping,
+        cycle_scale=_cycle_scale(lengths, design.process.misreport_late),
+        after_gg=design.process.misreport_after_gg,
+        after_run=design.process.misreport_after_run,
+        dark=design.process.dark_base,
     )
 
 
@@ -118,4 +135,4 @@ def expected_error_percent(sequencing: Sequencing) -> NDArray[np.float64]:
     shares = np.diff(cumulative, axis=2, prepend=0.0)[:, :, 1:]
     wrong = (shares * sequencing.error[1:]).sum(axis=2) / shares.sum(axis=2)
     mixed: NDArray[np.float64] = (1.0 - sequencing.poor) * wrong[0] + sequencing.poor * wrong[1]
-    return 100.0 * mixed
+    return 100.0 * mixed * sequencing.cycle_scale

@@ -1,0 +1,122 @@
+"""Run ctdna's variant calling side by side with its peers on this machine.
+
+Installs the peers, simulates planted samples and normals under two error processes, trains a background on the normals,
+calls, and writes `results.json`, the tables of README.md and the ROC plots. What cannot run is reported with its
+reason. A partial run replaces its own parts' results only. Samples, consensus reads and the peers' calls are kept in
+the cache and made once; our background and our calls are made anew each time.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import plots
+import rows
+import table
+from alleles import Verdict
+from bench import Bench, program, say
+from callers import Setting
+from peers import all_peers, default_cache
+from roc import curve
+from samples import PROCESSES
+from timing import timing
+
+HERE = Path(__file__).resolve().parent
+PARTS: dict[str, Callable[[Bench], list[table.Row]]] = {
+    "sensitivity": rows.sensitivity,
+    "false": rows.false,
+    "peers": rows.peers,
+    "vaf": rows.vaf,
+    "lod": rows.lod,
+    "time": timing,
+}
+
+
+def _parts(_: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
+    chosen = text.split(",") if text else list(PARTS)
+    unknown = sorted(set(chosen) - set(PARTS))
+    if unknown:
+        raise click.BadParameter(f"found {', '.join(unknown)}; parts are {', '.join(PARTS)}", param=option)
+    return tuple(chosen)
+
+
+def _numbers(_: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise click.BadParameter(f"found {text}; whole numbers by comma are wanted", param=option) from None
+
+
+def _processes(_: click.Context, option: click.Parameter, text: str) -> tuple[str, ...]:
+    unknown = sorted(set(text.split(",")) - set(PROCESSES))
+    if unknown:
+        raise click.BadParameter(f"found {', '.join(unknown)}; processes are {', '.join(PROCESSES)}", param=option)
+    return tuple(text.split(","))
+
+
+def _words(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...] | None:
+    return tuple(text.split(",")) if text else None
+
+
+def _rules(_: click.Context, option: click.Parameter, pairs: tuple[str, ...]) -> dict[str, float]:
+    try:
+        return {name: float(value) if "." in value else int(value) for name, value in (p.split("=") for p in pairs)}
+    except ValueError:
+        raise click.BadParameter(f"found {', '.join(pairs)}; NAME=NUMBER is wanted", param=option) from None
+
+
+def _plot(bench: Bench, process: str) -> None:
+    """Write the ROC plots of a process: ours, then every peer that ran."""
+    levels = [(f"{rows.NAMES[kind]}, {100 * vaf:g} %", (kind, vaf)) for kind, vaf in rows.TARGETS]
+
+    def verdicts(setting: Setting) -> list[Verdict]:
+        return [bench.verdict(setting, sample) for sample in bench.patients[process]]
+
+    lines = [plots.Line("ctdna", rows.our_curve(bench, process))]
+    lines += [plots.Line(setting.name, curve(verdicts(setting))) for setting in bench.settings(process)]
+    n_kb = len(bench.seeds) * bench.panel.n_bases // 1000
+    title = f"Found of planted variants against false calls in {n_kb} kb, {table.PROCESS[process]} error process"
+    plots.write_roc(HERE, process, title, lines, levels)
+
+
+@click.command(help=__doc__)
+@click.option("--only", callback=_parts, help=f"Parts, by comma: {', '.join(PARTS)}.  [default: all]")
+@click.option("--seeds", default="1,2,3", callback=_numbers, show_default=True, help="Planted samples, by comma.")
+@click.option("--processes", default="plain,harsh", callback=_processes, show_default=True, help="Error processes.")
+@click.option("--normals", default=12, show_default=True, help="Normals that train a background.")
+@click.option("--held-out", default=2, show_default=True, help="Further normals, in which every call is false.")
+@click.option("--rule", multiple=True, callback=_rules, help="A rule of the kit for calling, as NAME=NUMBER.")
+@click.option(
+    "--peers", "chosen", callback=_words, help="Peers to run, by comma; of others, kept calls are read.  [default: all]"
+)
+@click.option("--cache", type=click.Path(path_type=Path), help="Folder of the peers and inputs; else CTDNA_PEERS.")
+@click.option("--ctdna", help="The program to measure.  [default: that of this Python]")
+def main(
+    only: tuple[str, ...],
+    seeds: tuple[int, ...],
+    processes: tuple[str, ...],
+    normals: int,
+    held_out: int,
+    rule: dict[str, float],
+    chosen: tuple[str, ...] | None,
+    cache: Path | None,
+    ctdna: str | None,
+) -> None:
+    """Simulate, call, judge, write."""
+    cache = cache or default_cache()
+    cache.mkdir(parents=True, exist_ok=True)
+    peers = all_peers(cache) if "peers" in only else {}
+    for peer in peers.values():
+        say(f"{peer.name} {peer.version}: {peer.missing or 'ready'}")
+    command = tuple(ctdna.split()) if ctdna else program()
+    bench = Bench(cache, command, peers, seeds, processes, normals, held_out, rule, chosen)
+    for part in only:
+        say(f"part {part}")
+        table.update(HERE, PARTS[part](bench), [part])
+    if "peers" in only:
+        for process in processes:
+            _plot(bench, process)
+
+
+if __name__ == "__main__":
+    main()

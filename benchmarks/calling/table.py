@@ -1,0 +1,130 @@
+"""`results.json` and the tables of README.md: a partial run replaces its own rows only."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+Row = dict[str, Any]
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+PARTS = {
+    "sensitivity": "Sensitivity",
+    "false": "False calls",
+    "peers": "Against the peers",
+    "vaf": "VAF",
+    "lod": "Stated LoD95",
+    "time": "Time",
+}
+"""The parts that have rows, and the titles of their tables."""
+PROCESS = {"plain": "default", "harsh": "second"}
+
+
+def merged(old: Iterable[Row], new: list[Row], parts: Iterable[str]) -> list[Row]:
+    """Return all rows in the order of the parts: the new ones, and the old ones of the parts that did not run."""
+    ran = set(parts)
+    kept = [one for one in old if one.get("part") in PARTS and one["part"] not in ran]
+    return sorted([*kept, *new], key=lambda one: list(PARTS).index(one["part"]))
+
+
+def _figure(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return f"{value[0]:g} to {value[1]:g}"
+    return f"{value:g}" if isinstance(value, float) else f"{value:,}"
+
+
+def _vaf(one: Row) -> str:
+    return "" if one["vaf"] is None else f"{100 * one['vaf']:g} %"
+
+
+def _met(one: Row) -> str:
+    return {None: "", True: "yes", False: "no"}[one["met"]]
+
+
+_SIGNS = {"sensitivity": ">= ", "false": "<= ", "vaf": "", "lod": ">= ", "time": "<= "}
+
+
+def _target(one: Row) -> str:
+    if one["target"] is None:
+        return ""
+    sign = "within " if one["what"].startswith("bias") else _SIGNS[one["part"]]
+    return sign + _figure(one["target"])
+
+
+def _of(one: Row) -> str:
+    return f"{one['k']:,} of {one['n']:,}" if "k" in one else _figure(one.get("n"))
+
+
+def _plain(rows: list[Row]) -> list[str]:
+    lines = ["| process | what | VAF | ours | of | 95 % interval | target | met |", "|---|---|--:|--:|--:|--:|--:|---|"]
+    for one in rows:
+        cells = [PROCESS[one["process"]], one["what"], _vaf(one), _figure(one["ours"]), _of(one)]
+        cells += [_figure(one.get("interval")), _target(one), _met(one)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _best(rows: list[Row]) -> list[Row]:
+    """Return of each comparison the row of the peer that does best."""
+    found: dict[tuple[str, str, float], Row] = {}
+    for one in rows:
+        if one.get("skipped") or "the peer's" in one["what"]:
+            continue
+        address = one["process"], one["what"], one["vaf"]
+        sign = -1 if one["what"].startswith("false") else 1
+        worth = float("-inf") if one["theirs"] is None else sign * one["theirs"]
+        before = found.get(address)
+        held = float("-inf") if before is None or before["theirs"] is None else sign * before["theirs"]
+        if before is None or worth > held:
+            found[address] = one
+    return list(found.values())
+
+
+def _peers(rows: list[Row]) -> list[str]:
+    lines = ["The best peer of each comparison:", ""]
+    lines += ["| process | what | VAF | best peer | ours | theirs | met |", "|---|---|--:|---|--:|--:|---|"]
+    for one in _best(rows):
+        theirs = _figure(one["theirs"]) if one["theirs"] is not None else "never"
+        cells = [PROCESS[one["process"]], one["what"], _vaf(one), one["peer"], _figure(one["ours"]), theirs, _met(one)]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "Each peer as its authors recommend it, and ours at as many false calls:", ""]
+    lines += [
+        "| process | peer | what | VAF | false calls | ours | theirs | met |",
+        "|---|---|---|--:|--:|--:|--:|---|",
+    ]
+    for one in (one for one in rows if "the peer's" in one["what"]):
+        what = one["what"].removesuffix(", at the peer's false calls")
+        cells = [PROCESS[one["process"]], one["peer"], what, _vaf(one), _figure(one["n"])]
+        cells += [_figure(one["ours"]), _figure(one["theirs"]), _met(one)]
+        lines.append(f"| {' | '.join(cells)} |")
+    missing = {(one["peer"], one["skipped"]): None for one in rows if one.get("skipped")}
+    if missing:
+        lines += ["", "Not run:", "", *(f"- {peer}: {reason}." for peer, reason in missing)]
+    return lines
+
+
+def markdown(rows: list[Row]) -> str:
+    """Return the tables of every part that has rows."""
+    lines: list[str] = []
+    for part, title in PARTS.items():
+        own = [one for one in rows if one["part"] == part]
+        if own:
+            lines += ["", f"### {title}", "", *(_peers(own) if part == "peers" else _plain(own))]
+    return "\n".join(lines).strip()
+
+
+def with_tables(text: str, rows: list[Row]) -> str:
+    """Return README.md with its tables replaced."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{markdown(rows)}\n{END}{after}"
+
+
+def update(folder: Path, new: list[Row], parts: Iterable[str]) -> None:
+    """Write `results.json` and README.md of the folder."""
+    results, readme = folder / "results.json", folder / "README.md"
+    old = json.loads(results.read_text("utf-8")) if results.exists() else []
+    rows = json.loads(json.dumps(merged(old, new, parts)))
+    results.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    readme.write_text(with_tables(readme.read_text("utf-8"), rows), "utf-8")

@@ -1,0 +1,195 @@
+"""The benchmark of calling: what is planted, what counts as found, curves, and tables that are those of the results."""
+
+import importlib
+import json
+import random
+import sys
+from itertools import pairwise
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "calling"
+RNG = random.Random(5)
+TEXT = "".join(RNG.choice("ACGT") for _ in range(800))
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a function that imports a module of the benchmark."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+    before = set(sys.modules)
+
+    def load(name: str) -> ModuleType:
+        return importlib.import_module(name)
+
+    yield load
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
+            del sys.modules[name]
+
+
+def results() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((FOLDER / "results.json").read_text("utf-8"))
+    return rows
+
+
+def test_every_result_has_what_a_reader_asks_for(module: Any) -> None:
+    parts = module("table").PARTS
+    assert results()
+    for row in results():
+        assert {"part", "process", "what", "peer", "vaf", "ours", "theirs", "target", "met"} <= set(row)
+        assert row["part"] in parts
+        assert (row["met"] is not None) == (row["target"] is not None or row["peer"] is not None)
+
+
+def test_the_tables_of_the_page_are_those_of_the_results(module: Any) -> None:
+    text = (FOLDER / "README.md").read_text("utf-8")
+    assert module("table").with_tables(text, results()) == text
+
+
+def test_targets_are_those_asked_for() -> None:
+    asked = {("SNV", 0.001): 0.7, ("SNV", 0.002): 0.95, ("SNV", 0.005): 0.99, ("SNV", 0.01): 1.0,
+             ("indel and MNV", 0.0025): 0.9, ("indel and MNV", 0.005): 0.97, ("indel and MNV", 0.01): 0.99}  # fmt: skip
+    rows = [row for row in results() if row["part"] == "sensitivity" and row["target"]]
+    for row in rows:
+        assert asked[row["what"].removeprefix("sensitivity, "), row["vaf"]] == row["target"]
+        assert row["met"] == (row["k"] >= row["target"] * row["n"])
+    assert len(rows) % len(asked) == 0
+
+
+# The reference and its six ways to write one deletion: Tan et al. 2015, figure 1 (positions count from the first G).
+PUBLISHED = [(8, "CA", ""), (6, "CAC", "C"), (3, "GCACA", "GCA"), (2, "GGCA", "GG"), (3, "GCA", "G")]
+
+
+@pytest.mark.parametrize("written", PUBLISHED)
+def test_alleles_are_normalised_as_published(module: Any, written: tuple[int, str, str]) -> None:
+    assert module("variants").normalised("GGGCACACACAGGG", *written) == (3, "GCA", "G")
+
+
+def test_planted_variants_fit_the_sequence_and_stand_apart(module: Any, tmp_path: Path) -> None:
+    variants, panel = module("variants"), module("panel")
+    sequences = {f"c{i}": "".join(RNG.choice("ACGT") for _ in range(2000)) for i in range(15)}
+    targets = tuple((name, 500, 1500) for name in sequences)
+    made = panel.Panel("x@1.0.0", tmp_path, sequences, targets, frozenset({("c0", 900)}))
+    planted = variants.draw_variants(7, made)
+    assert planted == variants.draw_variants(7, made) != variants.draw_variants(8, made)
+    assert len(planted) == 4 * 8 + 3 * 7
+    for one, following in pairwise(planted):
+        assert sequences[one.contig][one.pos1 - 1 : one.pos1 - 1 + len(one.ref)] == one.ref != one.alt
+        assert (one.pos1, one.ref, one.alt) == variants.normalised(sequences[one.contig], *one[1:4])
+        assert one.contig != following.contig or one.pos1 + len(one.ref) + 80 < following.pos1
+        assert one.contig != "c0" or not one.pos1 - 25 < 900 < one.pos1 + len(one.ref) + 25
+
+
+def call(alleles: Any, key: tuple[str, int, str, str], score: float = 9.0, is_called: bool = True) -> Any:
+    return alleles.Call(key, score, is_called, 0.01)
+
+
+def key(pos1: int, n_ref: int, alt: str) -> tuple[str, int, str, str]:
+    return ("c", pos1, TEXT[pos1 - 1 : pos1 - 1 + n_ref], alt)
+
+
+def other(base: str) -> str:
+    return "ACGT"[("ACGT".index(base) + 1) % 4]
+
+
+def snv(pos1: int) -> tuple[str, int, str, str]:
+    return key(pos1, 1, other(TEXT[pos1 - 1]))
+
+
+def test_a_change_of_several_bases_is_found_whole_or_by_all_its_parts(module: Any) -> None:
+    alleles = module("alleles")
+    mnv = key(200, 3, other(TEXT[199]) + TEXT[200] + other(TEXT[201]))
+    for keys, found in (([mnv], True), ([snv(200), snv(202)], True), ([snv(200)], False), ([snv(201)], False)):
+        calls = [call(alleles, one) for one in keys]
+        verdict = alleles.judge({"c": TEXT}, [(mnv, "mnv", 0.01, 0.01)], [], calls)
+        assert verdict.found[0].is_called == found
+        assert verdict.false == []
+    halves = [call(alleles, snv(200)), call(alleles, snv(202), is_called=False)]
+    assert not alleles.judge({"c": TEXT}, [(mnv, "mnv", 0.01, 0.01)], [], halves).found[0].is_called
+
+
+def test_a_delins_may_be_written_as_substitution_and_deletion(module: Any) -> None:
+    alleles = module("alleles")
+    whole = key(300, 5, other(TEXT[299]) + TEXT[300])
+    first = key(300, 1, other(TEXT[299]))
+    rest = module("variants").normalised(TEXT, 301, TEXT[300:304], TEXT[300])
+    parts = [call(alleles, first), call(alleles, ("c", *rest))]
+    verdict = alleles.judge({"c": TEXT}, [(whole, "delins", 0.01, 0.01)], [], parts)
+    assert verdict.found[0].is_called
+    assert len(verdict.found[0].parts) == 2
+
+
+def test_what_is_neither_planted_nor_germline_nor_near_is_false(module: Any) -> None:
+    alleles = module("alleles")
+    deletion = key(400, 4, TEXT[399])
+    calls = [call(alleles, one) for one in (snv(100), snv(150), snv(405), snv(425), deletion)]
+    planted = [(deletion, "deletion", 0.01, 0.01), (snv(500), "snv", 0.001, 0.001)]
+    verdict = alleles.judge({"c": TEXT}, planted, [snv(100)], calls)
+    assert [one.key for one in verdict.false] == [snv(150), snv(425)]
+    assert [one.is_called for one in verdict.found] == [True, False]
+    longer = call(alleles, key(499, 3, TEXT[498] + other(TEXT[499]) + other(TEXT[500])))
+    assert alleles.judge({"c": TEXT}, planted, [], [longer]).found[1].is_called
+
+
+def curve_of(module: Any) -> Any:
+    alleles, roc = module("alleles"), module("roc")
+    calls = [alleles.Call(snv(pos1), score, score > 5, 0.01, 20 - score) for pos1, score in
+             ((100, 9.0), (200, 8.0), (300, 6.0), (400, 4.0), (500, 7.0), (600, 3.0))]  # fmt: skip
+    planted = [(snv(pos1), "snv", 0.01, 0.01) for pos1 in (100, 200, 300, 400, 700)]
+    return roc.curve([alleles.judge({"c": TEXT}, planted, [], calls)], by_support=False)
+
+
+def test_curve_of_sensitivity_against_false_calls(module: Any) -> None:
+    found = curve_of(module)
+    level = ("snv", 0.01)
+    assert [found.sensitivity(level, n) for n in (0, 1, 2, 9)] == [0.4, 0.8, 0.8, 0.8]
+    assert [found.false_at(level, share) for share in (0.0, 0.4, 0.6, 0.8, 1.0)] == [0, 0, 1, 1, float("inf")]
+    assert (found.delivered(level), found.n_false) == (0.6, 1)
+
+
+def test_a_peer_gets_the_better_of_score_and_reads(module: Any) -> None:
+    alleles, roc = module("alleles"), module("roc")
+    calls = [alleles.Call(snv(100), 1.0, True, 0.01, 30.0), alleles.Call(snv(150), 2.0, True, 0.01, 3.0)]
+    verdict = alleles.judge({"c": TEXT}, [(snv(100), "snv", 0.01, 0.01)], [], calls)
+    assert roc.curve([verdict]).sensitivity(("snv", 0.01), 0) == 1.0
+    assert roc.curve([verdict], by_support=False).sensitivity(("snv", 0.01), 0) == 0.0
+
+
+def test_plots_are_drawings_with_a_line_a_caller(module: Any) -> None:
+    plots = module("plots")
+    lines = [plots.Line("ctdna", curve_of(module)), plots.Line("peer", curve_of(module))]
+    text = plots.roc_svg("title", lines, [("SNV, 1 %", ("snv", 0.01))])
+    drawing = ElementTree.fromstring(text)
+    assert len(drawing.findall(".//{http://www.w3.org/2000/svg}polyline")) == 2
+    points = drawing.find(".//{http://www.w3.org/2000/svg}polyline").get("points").split()  # type: ignore[union-attr]
+    assert [float(point.split(",")[1]) for point in points] == [148.0, 148.0, 80.0, 80.0]
+
+
+def test_committed_plots_are_drawings() -> None:
+    for path in FOLDER.glob("*.svg"):
+        assert ElementTree.parse(path).getroot().tag.endswith("svg")
+        assert path.stat().st_size < 100_000
+
+
+def test_a_partial_run_replaces_its_own_rows_only(module: Any, tmp_path: Path) -> None:
+    table, rows = module("table"), module("rows")
+    (tmp_path / "README.md").write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    times = rows.row("time", "plain", "seconds", ours=3.2, target=30.0, met=True, n=7)
+    table.update(tmp_path, [times], ["time"])
+    peer = {"peer": "freebayes, consensus", "vaf": 0.001}
+    against = rows.row(
+        "peers", "harsh", "sensitivity, SNV, at our false calls", **peer, ours=0.5, theirs=0.25, met=True
+    )
+    table.update(
+        tmp_path, [against, rows.row("peers", "harsh", "not run", peer="x", met=False, skipped="why")], ["peers"]
+    )
+    text = (tmp_path / "README.md").read_text()
+    assert "| second | sensitivity, SNV, at our false calls | 0.1 % | freebayes, consensus | 0.5 | 0.25 | yes |" in text
+    assert "| default | seconds |  | 3.2 | 7 |  | <= 30 | yes |" in text
+    assert "- x: why." in text
+    assert "old" not in text
