@@ -18,7 +18,7 @@ from ctdna.stages.evidence import Evidence
 from tests.builders import Read
 from tests.consensus_molecules import CONTIG, PARAMS, REFERENCE, Edit, crowd, evidence, flip, panel
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="hundreds of molecules, called many times")
 SNVS = [Edit(pos0, REFERENCE[pos0], flip(REFERENCE[pos0])) for pos0 in (480, 510, 530)]
 DELETION = Edit(495, REFERENCE[495:499], REFERENCE[495])
