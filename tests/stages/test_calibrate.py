@@ -1,6 +1,7 @@
 import random
 from functools import cache
 
+import numba
 import numpy as np
 import pytest
 
@@ -17,7 +18,8 @@ from ctdna.stages.evidence import Evidence
 from tests.builders import Read
 from tests.consensus_molecules import CONTIG, PARAMS, REFERENCE, Edit, crowd, evidence, flip, panel
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
+compiled = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="hundreds of molecules, called many times")
 SNVS = [Edit(pos0, REFERENCE[pos0], flip(REFERENCE[pos0])) for pos0 in (480, 510, 530)]
 DELETION = Edit(495, REFERENCE[495:499], REFERENCE[495])
 EDITS = [*SNVS, DELETION]
@@ -66,6 +68,7 @@ def test_draws_are_splitmix64_keyed_by_name_and_parts() -> None:
     assert abs(np.corrcoef(u, other)[0, 1]) < 0.04
 
 
+@compiled
 def test_all_molecules_of_the_base_count_as_the_base() -> None:
     pool = pooled(base(), spike())
     same = mix(pool, ~pool.is_spike, PARAMS)
@@ -74,6 +77,7 @@ def test_all_molecules_of_the_base_count_as_the_base() -> None:
     assert mix(pool, pool.is_spike, PARAMS).counts.classes.sum() == spike().counts.classes.sum()
 
 
+@compiled
 def test_mixes_keep_depth_and_tiers_and_hold_the_fraction() -> None:
     pool = pooled(base(), evidence(spike_reads(1400)))
     found = chances(pool, 0.2, 1.0)
@@ -86,6 +90,7 @@ def test_mixes_keep_depth_and_tiers_and_hold_the_fraction() -> None:
     assert np.bincount(pool.stratum[~pool.is_spike] % 4, minlength=4).tolist() == [420, 140, 70, 70]
 
 
+@compiled
 def test_the_expected_vaf_is_the_mean_of_many_mixes() -> None:
     pool = pooled(base(), spike())
     found, slot = chances(pool, 0.3, 0.8), panel().slot(CONTIG, SNVS[0].pos0)
@@ -97,6 +102,7 @@ def test_the_expected_vaf_is_the_mean_of_many_mixes() -> None:
     assert Weigher(base(), spike(), PARAMS).vaf(allele(SNVS[0]), found.of_molecule) == pytest.approx(k / n, rel=0.03)
 
 
+@compiled
 def test_known_alleles_are_followed_and_others_left_out_for_a_reason() -> None:
     report = checked().report
     assert report.alleles == {"b": 4}
@@ -113,6 +119,7 @@ def test_known_alleles_are_followed_and_others_left_out_for_a_reason() -> None:
     assert np.median(ratios[8:]) == pytest.approx(1.1, rel=0.3)
 
 
+@compiled
 def test_stated_limit_is_that_of_the_locus_table() -> None:
     pool = pooled(base(), None)
     result = RULES.call(base())
@@ -122,6 +129,7 @@ def test_stated_limit_is_that_of_the_locus_table() -> None:
     assert stated == result.loci.lod95[row]
 
 
+@compiled
 def test_threads_and_order_of_the_input_change_nothing() -> None:
     assert checked(2) == checked()
     mixed = random.Random(1).sample(crowd(700, 7), 1400)
@@ -130,6 +138,7 @@ def test_threads_and_order_of_the_input_change_nothing() -> None:
     assert np.array_equal(one.counts.classes, other.counts.classes)
 
 
+@compiled
 def test_alleles_of_the_base_are_left_out_and_germline_is_found() -> None:
     shared = evidence(crowd(300, 9, [(150, [SNVS[0]])]))
     donor = Source("s", evidence(crowd(300, 9, [(150, [SNVS[0]]), (150, [SNVS[2]])])))
@@ -139,6 +148,7 @@ def test_alleles_of_the_base_are_left_out_and_germline_is_found() -> None:
     assert report.rejected["b"]["in_base"] == 1
 
 
+@compiled
 def test_unmixed_samples_share_no_molecule_and_known_alleles_are_not_false() -> None:
     reads = crowd(900, 9, [(12, [SNVS[0]])])
     plan = PLAN.model_copy(update={"depths": (60.0,), "replicates": 50})
@@ -156,6 +166,7 @@ def test_unmixed_samples_share_no_molecule_and_known_alleles_are_not_false() -> 
         calibrate([Source("b", sample)], None, None, (), RULES, PLAN.model_copy(update={"depths": (1e6,)}))
 
 
+@compiled
 def test_a_spike_with_too_few_molecules_is_refused() -> None:
     few = Source("s", evidence(spike_reads(60)))
     plan = PLAN.model_copy(update={"fractions": (0.2,)})

@@ -130,7 +130,7 @@ def _check_supply(arm: _Arm, fraction: float, params: CalibrateParams) -> None:
     if found.drawn_share > params.max_drawn_share or found.lost_share > MOST_LOST:
         what = f"fraction {fraction:g} takes {found.drawn_share:.0%} of the spike's molecules"
         what += f" and lacks {found.lost_share:.1%} of those it wants"
-        raise InputError(None, "--spike", what, "give smaller fractions or depths, or a deeper spike")
+        raise InputError(None, "--spike", what, "give smaller --fractions, --multiples or --depths, or a deeper spike")
 
 
 def _trials_of(arm: _Arm, rules: Rules, params: CalibrateParams) -> list[Trial]:
@@ -190,13 +190,14 @@ def calibrate(
         InputError: a depth is above a base's; the spike has too few molecules for a fraction.
     """
     alleles, lost = donor_alleles(spike.evidence, rules, truth) if spike else ([], {})
+    found = [normal_form(bases[0].evidence.panel, allele) for allele in known if allele.slot >= 0]
     trials: list[Trial] = []
     blanks: list[Blank] = []
     followed: dict[str, int] = {}
     rejected: dict[str, dict[str, int]] = {}
     for base in bases:
         pool = pooled(base.evidence, spike.evidence if spike else None)
-        blanks += _blanks(base, pool, rules, params, known)
+        blanks += _blanks(base, pool, rules, params, found)
         arms = _arms(base, spike, pool, alleles, rules, params) if spike else []
         for arm in arms:
             followed[base.name] = len(arm.alleles)
