@@ -21,7 +21,7 @@ def test_level_of_equal_sites_spends_the_budget_and_not_more(n_molecules: int, m
     # 1,000 sites, one class: sizes are tails of SciPy's binomial law.
     shape = (1000, 1)
     n = np.full(shape, n_molecules, np.int64)
-    alpha = panel_alpha(n, np.full(shape, mean), np.full(shape, 1e15), 0.1, 0.005, 1)
+    alpha = panel_alpha(n, np.full(shape, mean), np.full(shape, 1e15), np.ones(1000, np.int64), 0.1, 0.005, 1)
     tails = binom.sf(np.arange(40) - 1, n_molecules, mean)
     attained, next_level = tails[tails <= alpha].max(), tails[tails > alpha].min()
     assert alpha >= 1e-4
@@ -34,10 +34,10 @@ def test_expected_false_calls_stay_within_the_budget_on_drawn_molecules() -> Non
     n = rng.integers(100, 600, size=(300, 2)).astype(np.int64)
     mean = 10.0 ** rng.uniform(-5, -3, size=(300, 2))
     size = 1.5 / mean
-    budget = 3.0
-    alpha = panel_alpha(n, mean, size, budget, 0.01, 1)
+    budget, once = 3.0, np.ones(300, np.int64)
+    alpha = panel_alpha(n, mean, size, once, budget, 0.01, 1)
     assert alpha >= budget / 300
-    assert alpha == panel_alpha(n, mean, size, budget, 0.01, 3)
+    assert alpha == panel_alpha(n, mean, size, once, budget, 0.01, 3)
     from ctdna.stages.rates import p_values
 
     calls = []
@@ -50,7 +50,7 @@ def test_expected_false_calls_stay_within_the_budget_on_drawn_molecules() -> Non
 
 def test_no_test_has_bonferroni_s_level() -> None:
     none = np.empty((0, 8))
-    assert panel_alpha(none.astype(np.int64), none, none, 0.1, 0.005, 1) == 0.1
+    assert panel_alpha(none.astype(np.int64), none, none, np.ones(0, np.int64), 0.1, 0.005, 1) == 0.1
 
 
 def test_limits_do_not_depend_on_threads() -> None:
@@ -60,3 +60,12 @@ def test_limits_do_not_depend_on_threads() -> None:
     one, two = (panel_limits(n, mean, 1.5 / mean, np.full(50, 1e-5), 0.005, 2, threads) for threads in (1, 2))
     assert np.array_equal(one[0], two[0])
     assert np.array_equal(one[1], two[1])
+
+
+def test_rows_that_stand_for_many_tests_weigh_as_many() -> None:
+    rng = np.random.default_rng(4)
+    n = rng.integers(100, 900, size=(40, 2)).astype(np.int64)
+    mean, times = 10.0 ** rng.uniform(-6, -4, size=(40, 2)), rng.integers(1, 30, size=40)
+    together = panel_alpha(n, mean, 1.5 / mean, times, 0.01, 0.005, 1)
+    rows = [np.repeat(column, times, axis=0) for column in (n, mean, 1.5 / mean)]
+    assert together == panel_alpha(rows[0], rows[1], rows[2], np.ones(len(rows[0]), np.int64), 0.01, 0.005, 2)

@@ -107,7 +107,7 @@ def error_scale(read: NDArray[np.uint8], at: Int, cycle: Int, sequencing: Sequen
             run += 1
         if run == _RUN:
             scale *= sequencing.after_run
-    return scale
+    return float(scale)
 
 
 def warm() -> None:

@@ -32,23 +32,22 @@ from ctdna.stages.candidates import (
 )
 from ctdna.stages.evidence import Evidence
 from ctdna.stages.forced import summarise
-from ctdna.stages.indel_background import indel_rates
+from ctdna.stages.indel_background import indel_places, indel_rates, place_depth
 from ctdna.stages.joining import Phasing, indel_alleles, join_candidates
 from ctdna.stages.judging import Candidate
 from ctdna.stages.lesions import lesion_counts, lesion_rates
+from ctdna.stages.levels import other_alpha, substitution_alpha
 from ctdna.stages.loci import HotspotRow, LociInput, locus_table
 from ctdna.stages.marking import Marker
 from ctdna.stages.neighbours import Neighbourhood
 from ctdna.stages.rates import SiteTable, p_values, sample_rates, site_table, tested
 from ctdna.stages.variant_records import posteriors, variant_record
 from ctdna.stats.background import PRIOR_SHAPE, Rates
-from ctdna.stats.limits import panel_alpha, panel_limits
+from ctdna.stats.limits import panel_limits
 from ctdna.stats.tests import q_values
 
 TESTS_PER_SITE = 4
 """Three substitutions and, as one test, every other change that begins there."""
-SUBSTITUTION_SHARE = 0.75
-"""Of the false calls allowed, the substitutions' share; the rest is for all other changes, one test a site."""
 Key = tuple[int, int, bytes]
 
 
@@ -102,19 +101,22 @@ class _Caller:
         self.alleles = indel_alleles(self.indels, assembled_changes(evidence, floor), floor)
         self.phasing = Phasing(evidence, params.fragment_end_bases, self.alleles)
         self.n_tests = max(1, TESTS_PER_SITE * len(self.sites.slots))
-        self.alpha = params.false_positives_per_panel / self.n_tests
         self.threads = threads
 
     @cached_property
     def substitution_alpha(self) -> float:
-        """Return the level of one substitution's test, from what the tests of this very panel attain."""
-        site, alt = np.nonzero(tested(self.sites))
-        rows = self.sites.n[site], self.rates.mean[site, alt], self.rates.size[site, alt]
-        budget = SUBSTITUTION_SHARE * self.params.false_positives_per_panel
-        return panel_alpha(*rows, budget, self.params.claimed_lod, self.threads)
+        """Return the level of one substitution's test."""
+        return substitution_alpha(self.sites, self.rates.mean, self.rates.size, self.params, self.threads)
+
+    @cached_property
+    def other_alpha(self) -> float:
+        """Return the level of one indel's or joint change's test."""
+        places = indel_places(self.panel)
+        depth = place_depth(self.evidence, places)
+        return other_alpha(places, depth, self.rates.indels, self.params, self.threads)
 
     def alpha_of(self, key: Key, variant_class: str) -> float:
-        alpha = self.substitution_alpha if variant_class == "snv" else self.alpha
+        alpha = self.substitution_alpha if variant_class == "snv" else self.other_alpha
         return max(alpha, self.params.hotspot_alpha) if key in self.listed.hotspots else alpha
 
     def candidate(
@@ -258,7 +260,7 @@ def _metrics(
     tiers = caller.sites.n.reshape(-1, len(TIERS), 2).sum(axis=2)
     mean_depth = tiers.mean(axis=0) if len(tiers) else np.zeros(len(TIERS))
     values = {f"mean_depth_{tier}": float(n) for tier, n in zip(TIERS, mean_depth, strict=True)}
-    values |= {"alpha": caller.substitution_alpha, "alpha_others": caller.alpha}
+    values |= {"alpha": caller.substitution_alpha, "alpha_others": caller.other_alpha}
     values |= {"mean_depth": float(mean_depth.sum())}
     values |= lesion_rates(evidence.lesions)
     lods = loci.lod95[~np.isnan(loci.lod95)]

@@ -14,10 +14,9 @@ from ctdna.model.background import TrainedBackground
 from ctdna.model.held_out import LEVELS, HeldOut, HeldOutGroup
 from ctdna.model.params.call import CallParams
 from ctdna.stages.background import Donor, Training, kept_indels, left_out, ordered, train
-from ctdna.stages.call import SUBSTITUTION_SHARE, TESTS_PER_SITE
 from ctdna.stages.indel_background import IndelPlaces, indel_places, place_rates
+from ctdna.stages.levels import other_alpha, substitution_alpha
 from ctdna.stages.rates import donor_indels, own_rates, tested
-from ctdna.stats.limits import panel_alpha
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -71,11 +70,10 @@ def _tests_of(
     mean, size = own_rates(sites, training.panel, trained, params)
     site, alt = np.nonzero(tested(sites) & ~donor.is_germline)
     n, rates = sites.n[site], (mean[site, alt], size[site, alt])
-    budget = params.false_positives_per_panel
-    alpha = panel_alpha(n, *rates, SUBSTITUTION_SHARE * budget, params.claimed_lod, 1)
+    alpha = substitution_alpha(sites, mean, size, params, 1)
     first = _p_values(sites.k[site, alt], n, rates, params, _key(donor), alpha)
-    indel_alpha = budget / (TESTS_PER_SITE * len(sites.slots))
     null = donor_indels(donor.indels, donor.indel_depth, places, trained, params)
+    indel_alpha = other_alpha(places, donor.indel_depth, null, params, 1)
     k = np.zeros((len(places.slot), sites.n.shape[1]), np.int64)
     k[donor.indels.place[is_kept]] = donor.indels.k[is_kept]
     second = _p_values(k, donor.indel_depth, place_rates(null, places), params, _key(donor) ^ 1, indel_alpha)

@@ -27,6 +27,7 @@ from ctdna.stats.indel_background import (
     all_contexts,
     prior_indels,
 )
+from ctdna.stats.limits import coarse
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -196,6 +197,23 @@ def place_rates(null: IndelNull, places: IndelPlaces) -> tuple[Floats, Floats]:
     if null.own:
         own[np.searchsorted(keys, list(null.own))] = np.array(list(null.own.values()))
     return _null_rates(null, places.context, own)
+
+
+def place_tests(places: IndelPlaces, depth: Ints, null: IndelNull) -> tuple[Ints, Floats, Floats, Ints]:
+    """Return the tests of all places as rows: molecules, mean and size (rows, 8), and how many places each stands for.
+
+    Molecules are rounded up to 3 leading binary digits, so that most places of a context are one row; the sample's
+    errors count with the place's own.
+
+    Arguments:
+        depth: (places, 8).
+    """
+    _, first, at = np.unique(places.slot, return_index=True, return_inverse=True)
+    kinds, kind = np.unique(coarse(depth[first], up=True, digits=3), axis=0, return_inverse=True)
+    pairs, times = np.unique(places.context * len(kinds) + kind.ravel()[at.ravel()], return_counts=True)
+    context = pairs // max(1, len(kinds))
+    mean, size = _null_rates(null, context, np.zeros((len(context), N_CLASSES)))
+    return kinds[pairs % max(1, len(kinds))], mean, size, times.astype(np.int64)
 
 
 def _null_rates(null: IndelNull, context: Ints, own: Floats) -> tuple[Floats, Floats]:
