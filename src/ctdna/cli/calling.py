@@ -172,7 +172,7 @@ def gather_bam(bam: Path, ground: Ground, params: CallParams, threads: int) -> "
     if header.contigs != ground.contigs:
         raise InputError(bam, "header", "its contigs differ from those of the first BAM", "align all to one reference")
     with options.located(bam):
-        evidence = gather(batches, ground.panel, params)
+        evidence = gather(batches, ground.panel, params, threads)
     with options.located(ground.reference):
         check_panel_fit(ground.panel, evidence.counts)
     return evidence

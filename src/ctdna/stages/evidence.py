@@ -1,6 +1,10 @@
 """Consensus records to molecules per locus: the ground of `call` and `background`."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -162,7 +166,8 @@ def take_reads(store: StoredReads, chosen: NDArray[np.int64] | NDArray[np.bool_]
 def _joined(parts: list[StoredReads], splits: list[Splits]) -> tuple[StoredReads, Splits]:
     """Return the stores as one, reads of one molecule together, in an order that the input's order cannot change."""
     store = stack_reads(parts)
-    order = np.lexsort((store.flags, store.end_slot, store.slot, store.region, store.key))
+    place_in_region = store.slot << 29 | np.minimum(store.end_slot - store.slot, kernels.MAX_SPAN) << 8 | store.flags
+    order = np.lexsort((place_in_region, store.region, store.key))
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     first = np.cumsum([0, *(len(part.key) for part in parts)])[:-1]
@@ -198,39 +203,86 @@ def lesions_of(
     return Lesions(seen, bases, int(found[32]))
 
 
-def gather(batches: Iterable[RawRecords], panel: Panel, params: CallParams) -> Evidence:
-    """Return what the records of a sample show on the panel; their order does not matter.
+class _Batch(NamedTuple):
+    """What one batch of records gives."""
+
+    n: int
+    wrong: int
+    """First record with a tag of wrong length, -1 for none."""
+    key: NDArray[np.uint64]
+    reason: NDArray[np.uint8]
+    store: StoredReads
+    splits: Splits
+
+
+def _read_batch(raw: RawRecords, panel: Panel, params: CallParams) -> _Batch:
+    reason_of = np.array([_REASON_OF_STATUS[status] for status in range(len(_REASON_OF_STATUS))], dtype=np.uint8)
+    fields = record_fields(raw.data, raw.offsets)
+    found = kernels.place_records(raw.data, fields, panel.regions, params.min_mapq, STRAND_QUALITY)
+    placed, wrong = _Placed(*found[:4]), int(found[4])
+    if wrong >= 0:
+        return _Batch(len(raw), wrong, placed.key, placed.status, _empty_store(0, 0, 0), kernels.empty_splits(0))
+    stored = _store(raw, fields, panel, placed, params.min_base_quality)
+    return _Batch(len(raw), wrong, placed.key, reason_of[placed.status], *stored)
+
+
+def _in_turn(work: Callable[[RawRecords], _Batch], batches: Iterable[RawRecords], threads: int) -> Iterator[_Batch]:
+    """Yield the batches' results in order; a batch more than there are threads is under way."""
+    with ThreadPoolExecutor(threads) as pool:
+        pending: deque[Future[_Batch]] = deque()
+        for raw in batches:
+            pending.append(pool.submit(work, raw))
+            if len(pending) > threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def count_molecules(
+    reads: StoredReads, molecules: NDArray[np.int64], regions: Regions, end_bases: int, threads: int
+) -> SiteCounts:
+    """Return the molecules per slot; `molecules` are n + 1 offsets of molecules into the reads."""
+    n = len(molecules) - 1
+    edges = [n * i // threads for i in range(threads + 1)]
+
+    def work(span: tuple[int, int]) -> SiteCounts:
+        part = empty_counts(len(regions.reference), span[1] - span[0])
+        tally(reads, molecules[span[0] : span[1] + 1], regions, end_bases, part)
+        return part
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(work, pairwise(edges)))
+    is_counted = np.concatenate([part.is_counted for part in parts])
+    alike = [part._replace(is_counted=is_counted[:0]) for part in parts]
+    sums = SiteCounts._make(np.sum(column, axis=0, dtype=np.int32) for column in zip(*alike, strict=True))
+    return sums._replace(is_counted=is_counted)
+
+
+def gather(batches: Iterable[RawRecords], panel: Panel, params: CallParams, threads: int = 1) -> Evidence:
+    """Return what the records of a sample show on the panel; their order and `threads` do not matter.
 
     Raises:
         InputError: a record's depth tags do not fit its bases.
     """
-    reason_of = np.array([_REASON_OF_STATUS[status] for status in range(len(_REASON_OF_STATUS))], dtype=np.uint8)
-    parts, all_keys, all_reasons, n_before = [], [np.empty(0, np.uint64)], [np.empty(0, np.uint8)], 0
-    splits: list[Splits] = []
-    for raw in batches:
-        fields = record_fields(raw.data, raw.offsets)
-        found = kernels.place_records(raw.data, fields, panel.regions, params.min_mapq, STRAND_QUALITY)
-        placed, wrong = _Placed(*found[:4]), found[4]
-        if wrong >= 0:
+    parts: list[_Batch] = []
+    for batch in _in_turn(partial(_read_batch, panel=panel, params=params), batches, threads):
+        if batch.wrong >= 0:
             what = "a per-base tag is not as long as the bases: ad, bd, cd (numbers) or ac, bc, aq, bq (text)"
-            raise InputError(None, f"record {n_before + int(wrong) + 1}", what, "make the consensus again")
-        n_before += len(raw)
-        all_keys.append(placed.key)
-        all_reasons.append(reason_of[placed.status])
-        stored = _store(raw, fields, panel, placed, params.min_base_quality)
-        parts.append(stored[0])
-        splits.append(stored[1])
-    reads, all_splits = _joined(parts, splits)
+            where = f"record {sum(part.n for part in parts) + batch.wrong + 1}"
+            raise InputError(None, where, what, "make the consensus again")
+        parts.append(batch)
+    reads, splits = _joined([part.store for part in parts], [part.splits for part in parts])
+    keys = np.concatenate([np.empty(0, np.uint64), *(part.key for part in parts)])
+    reasons = np.concatenate([np.empty(0, np.uint8), *(part.reason for part in parts)])
+    del parts
     changes = np.flatnonzero(reads.key[1:] != reads.key[:-1]) + 1 if len(reads.key) else np.empty(0, np.int64)
     molecules = np.concatenate([[0], changes, [len(reads.key)] if len(reads.key) else []]).astype(np.int64)
     molecule_of = np.repeat(np.arange(len(molecules) - 1), np.diff(molecules))
-    counts = empty_counts(len(panel.regions.reference), len(molecules) - 1)
-    tally(reads, molecules, panel.regions, params.fragment_end_bases, counts)
+    counts = count_molecules(reads, molecules, panel.regions, params.fragment_end_bases, threads)
     counted = reads.key[molecules[:-1]][counts.is_counted == 1]
-    keys, reasons = np.concatenate(all_keys), np.concatenate(all_reasons)
     rejected = _outcomes(keys, reasons, counted)
     n_all = len(counted) + sum(rejected.values())
-    lesions = lesions_of(reads, molecules, molecule_of, all_splits, panel.regions, counts)
+    lesions = lesions_of(reads, molecules, molecule_of, splits, panel.regions, counts)
     return Evidence(panel, reads, molecules, molecule_of, counts, n_all, rejected, lesions)
 
 
