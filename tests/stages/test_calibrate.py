@@ -114,9 +114,10 @@ def test_known_alleles_are_followed_and_others_left_out_for_a_reason() -> None:
     assert abs(report.detected - report.expected) < 4 * report.expected_sd + 1
     assert report.blanks.samples == 1
     assert report.blanks.calls == ()
+    # The planted molecules crowd around their alleles, so that a fraction of the panel is more there.
     ratios = [trial.ratio for trial in checked().trials]
-    assert np.median(ratios[:8]) == pytest.approx(0.4, rel=0.3)
-    assert np.median(ratios[8:]) == pytest.approx(1.1, rel=0.3)
+    assert np.median(ratios[:8]) == pytest.approx(0.5, rel=0.3)
+    assert np.median(ratios[8:]) == pytest.approx(1.4, rel=0.3)
 
 
 @compiled
