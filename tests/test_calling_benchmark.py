@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+pytestmark = pytest.mark.timeout(60)
 FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "calling"
 RNG = random.Random(5)
 TEXT = "".join(RNG.choice("ACGT") for _ in range(800))

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from alleles import Call, Key, Verdict, judge, key_of
 from callers import CONSENSUS, DUPLEX, OUR_SETTING, RAW, SETTINGS, Job, Setting, read_calls
-from panel import Panel, make_panel, real_data
+from panel import Panel, make_panel, real_data, with_background
 from peers import Peer
 from samples import Sample, Tools, normal, patient, read_planted
 
@@ -93,8 +93,8 @@ class Bench:
         return [normal(self.tools, self.panel, self.work, process, number, share) for number in numbers]
 
     @cached_property
-    def backgrounds(self) -> dict[str, Path]:
-        """Return the background of each process, trained anew on its normals."""
+    def trained(self) -> dict[str, Panel]:
+        """Return the panel of each process, with a kit that holds a background trained anew on its normals."""
         found = {}
         for process in self.processes:
             bams = [str(one.consensus) for one in self._normals(process, range(1, self.n_normals + 1), TRAINING_SHARE)]
@@ -102,7 +102,7 @@ class Bench:
             say(f"background of {process}: {len(bams)} normals")
             words = ["background", "--kit", self.panel.kit, "--reference", str(self.panel.fasta), "--threads", "2"]
             self.tools.do([*self.tools.ctdna, *words, "--output", str(output), "--normals", *bams])
-            found[process] = output
+            found[process] = with_background(self.panel, output, self.work / process)
         return found
 
     @cached_property
@@ -113,9 +113,10 @@ class Bench:
             for sample in [*self.patients[process], *self.held_out[process]]:
                 say(f"ctdna call: {process} {sample.name}")
                 output = sample.folder / "ctdna.vcf.gz"
-                words = ["call", "--kit", self.panel.kit, "--reference", str(self.panel.fasta), "--threads", "2"]
-                words += ["--input", str(sample.consensus), "--background", str(self.backgrounds[process])]
-                self.tools.do([*self.tools.ctdna, *words, "--output", str(output)])
+                panel = self.trained[process]
+                tools = self.tools._replace(env={"CTDNA_KITS": str(panel.kits)})
+                words = ["call", "--kit", panel.kit, "--reference", str(panel.fasta), "--threads", "2"]
+                tools.do([*tools.ctdna, *words, "--input", str(sample.consensus), "--output", str(output)])
                 found[process, sample.name] = output
         return found
 
@@ -173,7 +174,8 @@ class Bench:
         for setting in SETTINGS:
             peer = self.peers[setting.caller]
             needs = [peer, self.peers["fgumi"]] if setting.reads == DUPLEX else [peer]
-            missing = "; ".join(one.missing for one in needs if one.missing)
+            kept = all((one.folder / f"{setting.file}.vcf.gz").exists() for one in self.patients[process])
+            missing = "" if kept else "; ".join(dict.fromkeys(one.missing for one in needs if one.missing))
             try:
                 if not missing:
                     for sample in self.patients[process]:
@@ -183,6 +185,9 @@ class Bench:
                 missing = str(error)
             if missing:
                 self.failed[process, setting.name] = missing
+        for name, peer in self.peers.items():
+            if peer.missing and name not in {setting.caller for setting in SETTINGS} | {"fgumi"}:
+                self.failed[process, name] = peer.missing
         return found
 
 

@@ -135,8 +135,8 @@ def umierrorcorrect(peer: Peer, job: Job) -> str:
 
 def of_umierrorcorrect(record: Record) -> Score:
     """Return its quality and the consensus reads of the alternate."""
-    alt, depth = _listed(record.sample.get("AD", ""), record.i_alt), _listed(record.sample.get("DP", ""), 0)
-    return Score(record.qual, record.filters == "PASS", alt / max(depth, 1), alt)
+    alt, vaf = _listed(record.info.get("AD", ""), record.i_alt), _listed(record.info.get("AF", ""), record.i_alt)
+    return Score(record.qual, record.filters == "PASS", vaf, alt)
 
 
 _SCENARIO = """samples:

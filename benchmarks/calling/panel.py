@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -184,6 +185,18 @@ def make_panel(
         fasta.write_text("".join(lines), "utf-8")
         _index(fasta)
     return Panel(f"{name}@1.0.0", home, sequences, targets, snps)
+
+
+def with_background(panel: Panel, background: Path, folder: Path) -> Panel:
+    """Return the panel with its kit copied under `folder/kits`, a trained background in it."""
+    home = folder / "kits" / panel.folder.parent.name / panel.folder.name
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(panel.folder, home)
+    shutil.copyfile(background, home / "background.gz")
+    definition = json.loads((home / "kit.yaml").read_text("utf-8"))
+    definition["files"]["background"] = "background.gz"
+    (home / "kit.yaml").write_text(json.dumps(definition, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return panel._replace(folder=home)
 
 
 def real_data() -> Path | None:

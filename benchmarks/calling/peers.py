@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -121,17 +122,21 @@ def umierrorcorrect(cache: Path) -> Peer:
     return Peer("UMIErrorCorrect", UMIERRORCORRECT_VERSION, f"env PATH={folder}/bin:$PATH {path}", "")
 
 
-def all_peers(cache: Path) -> dict[str, Peer]:
-    """Return every peer by name."""
-    found = [
+def all_peers(cache: Path, chosen: tuple[str, ...] | None) -> dict[str, Peer]:
+    """Return every peer by name; of the installed ones only those chosen (None: all) are installed."""
+    makers: dict[str, Callable[[Path], Peer]] = {
+        "Mutect2": mutect2,
+        "UMIErrorCorrect": umierrorcorrect,
+        "varlociraptor": varlociraptor,
+        "fgumi": fgumi,
+    }
+    found = {name: make(cache) for name, make in makers.items() if chosen is None or name in chosen}
+    left = {name: Peer(name, "", "", "left out of this run") for name in makers if name not in found}
+    others = [
         on_path("freebayes", "freebayes", "install it by apt"),
         on_path("bcftools", "bcftools", "install it by apt"),
-        mutect2(cache),
-        umierrorcorrect(cache),
-        varlociraptor(cache),
-        Peer("migec", "2.5.1", "", MIGEC),
         on_path("VarDict", "vardict-java", "no package registry holds it"),
         on_path("LoFreq", "lofreq", "no package registry holds it"),
-        fgumi(cache),
+        Peer("migec", "2.5.1", "", MIGEC),
     ]
-    return {peer.name: peer for peer in found}
+    return {**found, **left, **{peer.name: peer for peer in others}}

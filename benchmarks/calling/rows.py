@@ -161,14 +161,14 @@ def _vaf_rows(process: str, name: str, found: list[Found], counts: bool) -> list
     if not found:
         return []
     pairs = [(one.parts[0], one.planted) for one in found]
-    bias = sum(call.vaf for call, _ in pairs) / sum(vaf for _, vaf in pairs) - 1.0
+    stated = sum(call.vaf for call, _ in pairs)
+    bias = stated / sum(one.carried for one in found) - 1.0
+    planted = stated / sum(vaf for _, vaf in pairs) - 1.0
     k, n = sum(call.low <= vaf <= call.high for call, vaf in pairs), len(pairs)
-    carried = sum(one.carried for one in found)
-    sampled = sum(call.vaf for call, _ in pairs) / carried - 1.0
     low, high = share_interval(k, n)
     return [
         row("vaf", process, f"bias, {name}", ours=round(bias, 4), target=BIAS if counts else None, n=n,
-            met=abs(bias) <= BIAS if counts else None, against_molecules=round(sampled, 4)),
+            met=abs(bias) <= BIAS if counts else None, against_planted=round(planted, 4)),
         row("vaf", process, f"95 % interval holds, {name}", ours=round(k / n, 4), k=k, n=n, interval=(low, high),
             target=list(COVERAGE) if counts else None, met=COVERAGE[0] <= k / n <= COVERAGE[1] if counts else None),
     ]  # fmt: skip

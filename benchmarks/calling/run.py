@@ -105,7 +105,7 @@ def main(
     """Simulate, call, judge, write."""
     cache = cache or default_cache()
     cache.mkdir(parents=True, exist_ok=True)
-    peers = all_peers(cache) if "peers" in only else {}
+    peers = all_peers(cache, chosen) if "peers" in only else {}
     for peer in peers.values():
         say(f"{peer.name} {peer.version}: {peer.missing or 'ready'}")
     command = tuple(ctdna.split()) if ctdna else program()

@@ -98,7 +98,7 @@ def add_jackpots(
 @kernel
 def error_scale(read: NDArray[np.uint8], at: Int, cycle: Int, sequencing: Sequencing) -> float:
     """Return the factor on the error rate of one base, from its cycle and from the true bases before it in the read."""
-    scale = sequencing.cycle_scale[cycle]
+    scale: float = sequencing.cycle_scale[cycle]
     if at >= 2 and read[at - 1] == 2 and read[at - 2] == 2:
         scale *= sequencing.after_gg
     if at >= _RUN:
