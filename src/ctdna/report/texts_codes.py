@@ -49,6 +49,7 @@ CODES: dict[str, tuple[str, str]] = {
     "filter.background": ("within the background of this site", "处于该位点背景水平"),
     "filter.part_of_mnv": ("part of a larger change", "属于多核苷酸变异的一部分"),
     "filter.low_base_quality": ("low base quality", "碱基质量低"),
+    "filter.misaligned": ("an indel beside it explains its reads better", "更可能由邻近插入或缺失的比对误差引起"),
     "filter.cluster": ("its molecules carry several other rare changes", "同一分子携带多个其他罕见变化"),
     "filter.other_place": ("its molecules fit another place in the genome too", "其分子也可比对到其他位置"),
     "filter.panel_of_normals": ("seen in normal samples at this level", "正常样本中亦可见"),
