@@ -143,7 +143,7 @@ def _tables(sequences: dict[str, str]) -> tuple[dict[str, str], frozenset[tuple[
 
 
 def _definition(name: str, n_bases: int, changes: dict[str, float]) -> str:
-    """Return `kit.yaml`: the demo kit's stages and `ctdna call`'s defaults, all discovery, at the false calls that the targets allow."""
+    """Return `kit.yaml`: the demo kit's stages, `ctdna call`'s defaults, the false calls that the targets allow."""
     plain = read_definition(_KITS / "ctdna-demo" / "1.0.0" / "kit.yaml").model_dump(mode="json")
     plain |= {"name": name, "version": "1.0.0"}
     plain["reference"] |= {"name": name, "assembly": "benchmark"}
