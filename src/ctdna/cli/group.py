@@ -106,7 +106,13 @@ class _Job(NamedTuple):
         new = new.with_program("ctdna-group", "ctdna", __version__)
         with (
             Grouping(
-                self.params, _read_groups(header), _sample(header, self.sample), memory, self.target.parent, targets
+                self.params,
+                _read_groups(header),
+                _sample(header, self.sample),
+                memory,
+                self.target.parent,
+                targets,
+                self.threads,
             ) as grouping,
             BamWriter(self.target, new, self.threads, self.level) as writer,
             options.located(self.source),

@@ -206,7 +206,7 @@ class _Job:
             targets = read_bed(panel, reference.contigs) if panel else None
             groups, shares = ReadGroups((), ()), self._shares
             grouping = stack.enter_context(
-                Grouping(settings.group, groups, self._sample, shares.group, self._folder, targets)
+                Grouping(settings.group, groups, self._sample, shares.group, self._folder, targets, self._threads)
             )
             header = self.group(grouping)
             new = realign.realigned_header(header, consensus_header(header, "A"), self._bwa)
@@ -232,6 +232,7 @@ class _Job:
             first, second = Spreading(late, doubtful, MAX_REPRESENTATIVES), Spreading(own, doubtful, 0)
             self._spread(iter(reads), arrivals, first, grouping, reads)
             if first.n_doubtful:
+                grouping.pause()
                 self._spread(doubtful_reads(doubtful, again), again, second, grouping, reads)
         extracted, collapsed = reads.metrics(self._sample)
         n_reads, n_aligned = 2 * extracted.n_out, collapsed.counts["representatives"] + first.n_doubtful
