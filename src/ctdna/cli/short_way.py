@@ -18,7 +18,7 @@ from ctdna.cli import aligner, options, realign
 from ctdna.cli.ahead import ahead
 from ctdna.cli.align import aligned_header
 from ctdna.cli.consensus import consensus_header, name_prefix
-from ctdna.cli.filtering import Arrived, Filtering
+from ctdna.cli.filtering import Arrived, Filtering, fetched
 from ctdna.cli.grouping import Grouping
 from ctdna.cli.spreading import ARRIVALS_AHEAD, Arrivals, PairQueue, Spreading, doubtful_reads
 from ctdna.formats.atomic import work_folder
@@ -29,8 +29,10 @@ from ctdna.formats.bwa import Bwa, align_stream
 from ctdna.formats.fasta import Reference
 from ctdna.formats.fastq import iter_pairs
 from ctdna.formats.overflow import OverflowQueue
+from ctdna.kernels.record import same_name_as_previous
 from ctdna.kit.load import LoadedKit
 from ctdna.model.columns import FastqColumns, RawRecords
+from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.align import AlignParams
 from ctdna.model.params.consensus import ConsensusParams, FilterParams
@@ -96,6 +98,26 @@ class Reads:
         return extract.metrics(self._tally, self._source.setup, sample), self._collapser.metrics(sample)
 
 
+def names_apart(reads: Iterator[FastqColumns], source: Path) -> Iterator[FastqColumns]:
+    """Yield reads again, read 1 and read 2 of each pair in turn.
+
+    Raises:
+        InputError: two neighbours have one name: in what the aligner returns, they could not be told apart.
+    """
+    last = b""
+    for some in reads:
+        at, sizes = some.name_offsets[:-1:2], np.diff(some.name_offsets)[::2].astype(np.int32)
+        ends = [some.names[at[i] : at[i] + sizes[i]].tobytes() for i in (0, -1)]
+        is_same = same_name_as_previous(some.names, at.copy(), sizes)
+        is_same[0] = ends[0] == last
+        if is_same.any():
+            i = int(is_same.argmax())
+            name = some.names[at[i] : at[i] + sizes[i]].tobytes().decode(errors="replace")
+            raise InputError(source, f"read {name}", "two read pairs have this name", "give each a name of its own")
+        last = ends[1]
+        yield some
+
+
 class Inheritance:
     """Consensus reads divided into those that inherit an alignment and those to align again."""
 
@@ -113,10 +135,7 @@ class Inheritance:
     def divide(self, called: RawRecords) -> tuple[RawRecords, RawRecords]:
         """Return the aligned records of the pairs that inherit, and the records to align again."""
         found = self._cells.candidates(called, self._header.lengths, self._is_duplex)
-        names = [name for name, _ in self._header.contigs]
-        places = zip(*(column.tolist() for column in found.stretches), strict=True)
-        bases = [self._reference.fetch(names[contig], start0, end0) for contig, start0, end0 in places]
-        placed, rest, counts = inherit(found, bases)
+        placed, rest, counts = inherit(found, fetched(self._reference, self._header, found.stretches))
         self.by_reason += counts
         return placed, rest
 
@@ -141,9 +160,8 @@ class Files(NamedTuple):
     output: Path
 
 
-_SPARE_REPRESENTATIVES = 250_000
-"""So many do not make the grouping hold less."""
 _LEAST_FOR_PAIRS = 64 << 20
+"""Bytes that the grouping holds at least, however many representatives there are."""
 
 
 class Run(NamedTuple):
@@ -165,20 +183,20 @@ class _Shares(NamedTuple):
     """Of each of three; two fill at a time."""
     group: int
     pairs: int
-    """Of the grouping's, what it holds while pairs come; less, the more representatives there are."""
+    """Of the grouping and the representatives together, while pairs come."""
     sort: int
     """While consensus reads are sorted, there are neither representatives nor queues."""
 
 
 def _shares(memory: int) -> _Shares:
     left = memory - MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES
-    return _Shares(left // 16, left * 6 // 5, left // 3, memory // 4)
+    pairs = max(left // 3, MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES + _LEAST_FOR_PAIRS)
+    return _Shares(left // 16, left * 6 // 5, pairs, memory // 4)
 
 
 def _left_for_pairs(pairs: int, n_representatives: int) -> int:
     """Return the bytes that the grouping may hold beside so many representatives: together always as many."""
-    together = pairs + _SPARE_REPRESENTATIVES * REPRESENTATIVE_BYTES
-    return max(together - n_representatives * REPRESENTATIVE_BYTES, _LEAST_FOR_PAIRS)
+    return max(pairs - n_representatives * REPRESENTATIVE_BYTES, _LEAST_FOR_PAIRS)
 
 
 def _plan(settings: Settings) -> extract.Plan:
@@ -251,7 +269,7 @@ class _Job:
     ) -> None:
         """Align reads, and give the pairs that they stand for to the grouping."""
         with (
-            ahead(reads, self._threads, BATCHES_AHEAD) as made,
+            ahead(names_apart(reads, self._files.r1), self._threads, BATCHES_AHEAD) as made,
             arrivals.with_all(self._aligned(made)) as come,
         ):
             for records in spreading.records(come):

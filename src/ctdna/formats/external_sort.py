@@ -20,10 +20,12 @@ from ctdna.model.errors import InputError
 
 MOST_RUN_BYTES = 512 << 20
 """Larger runs make a sort no faster."""
-MOST_CHUNK_BYTES = 2 << 20
+MOST_CHUNK_BYTES = 6 << 20
 """A chunk that stays in the processor's cache."""
 _LEAST_BLOCK = 64
 _MOST_BLOCK = 1 << 16
+_MERGE_SHARE = 8
+"""Of the rows that would fit, those of one in so many are read ahead while runs are merged."""
 _BYTES_PER_NUMBER = 36
 """Memory for each number of the items of one key: the rows themselves and what is worked out from them."""
 
@@ -255,7 +257,7 @@ class ExternalSort:
         from ctdna.kernels.order import radix_order
 
         left = self._runs
-        block = min(max(self._rows_at_most // len(left), _LEAST_BLOCK), _MOST_BLOCK)
+        block = min(max(self._rows_at_most // (_MERGE_SHARE * len(left)), _LEAST_BLOCK), _MOST_BLOCK)
         while left:
             for run in left:
                 if 2 * run.rows.shape[1] < block:

@@ -133,7 +133,7 @@ def _fill_quals(source: Bytes, out: Bytes) -> bool:
         letter = source[k]
         has_other |= np.uint8((letter < 33) | (letter > 126))
         out[k] = (np.int64(letter) - 33) & 255
-    return has_other == 0
+    return bool(has_other == 0)
 
 
 @lean_kernel
