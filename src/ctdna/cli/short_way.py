@@ -140,6 +140,13 @@ class Inheritance:
         return placed, rest
 
 
+def filtered(called: Iterator[RawRecords], filtering: Filtering) -> Iterator[RawRecords]:
+    """Yield the consensus reads that are good enough."""
+    for records in called:
+        arrived = Arrived(records, np.arange(len(records), dtype=np.int64))
+        yield filtering.kept(arrived, is_reversed=False).records
+
+
 class Settings(NamedTuple):
     """The parameters of every stage."""
 
@@ -232,9 +239,9 @@ class _Job:
             last = new.with_program("ctdna-filter", "ctdna", __version__)
             sorter = CoordinateSorter(self._files.output, last, self._shares.sort, self._threads, self._run.level)
             stack.enter_context(sorter)
-            for records in stack.enter_context(ahead(self.call(grouping, header, reference), self._threads)):
-                arrived = Arrived(records, np.arange(len(records), dtype=np.int64))
-                sorter.write(filtering.kept(arrived, is_reversed=False).records)
+            called = stack.enter_context(ahead(self.call(grouping, header, reference), self._threads))
+            for records in stack.enter_context(ahead(filtered(called, filtering), self._threads)):
+                sorter.write(records)
             self.metrics.append(filtering.metrics())
             return target_yields(grouping.sums(), targets, header.contigs) if targets else ()
 
