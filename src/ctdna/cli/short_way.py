@@ -198,7 +198,7 @@ class _Shares(NamedTuple):
 def _shares(memory: int) -> _Shares:
     left = memory - MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES
     pairs = max(left // 3, MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES + _LEAST_FOR_PAIRS)
-    return _Shares(left // 16, left * 6 // 5, pairs, memory // 4)
+    return _Shares(left // 64, left * 6 // 5, pairs, memory // 4)
 
 
 def _left_for_pairs(pairs: int, n_representatives: int) -> int:

@@ -22,6 +22,8 @@ MOST_RUN_BYTES = 512 << 20
 """Larger runs make a sort no faster."""
 MOST_CHUNK_BYTES = 6 << 20
 """A chunk that stays in the processor's cache."""
+_ROW_COPIES = 2
+"""Rows are held once while they are collected, and once more while they are sorted."""
 _LEAST_BLOCK = 64
 _MOST_BLOCK = 1 << 16
 _MERGE_SHARE = 8
@@ -132,7 +134,7 @@ class ExternalSort:
         Raises:
             InputError: the temporary file cannot be written.
         """
-        if self._used + n_bytes + 8 * self._n_columns * self._n_rows > self._capacity and self._n_rows:
+        if self._used + n_bytes + _ROW_COPIES * 8 * self._n_columns * self._n_rows > self._capacity and self._n_rows:
             self._spill()
         if n_bytes > len(self.data):
             self.data = np.empty(n_bytes, dtype=np.uint8)
@@ -173,8 +175,10 @@ class ExternalSort:
             self._finish()
             self._written = self._writer.submit(self._write_run, parts, data)
         self.data, self._spare = self._spare, np.empty(0, dtype=np.uint8)
-        if not 0 <= len(self.data) - self._capacity <= self._capacity // 8:
+        if len(self.data) < self._capacity:
             self.data = np.empty(self._capacity, dtype=np.uint8)
+        elif len(self.data) > self._capacity:
+            self.data.resize(self._capacity, refcheck=False)  # gives memory back without copying what stays
 
     def _finish(self) -> None:
         """Wait for the run that is being written; its memory is spare then."""
