@@ -54,7 +54,7 @@ def test_items_come_by_key_and_arrival(
 
 def test_items_in_order_are_given_back_while_they_come(tmp_path: Path) -> None:
     found: list[int] = []
-    with ExternalSort(tmp_path, 1000, 2, 5, "items") as sort:
+    with ExternalSort(tmp_path, 2000, 2, 5, "items") as sort:
         for k in range(50):
             collect(sort, [(k // 4, 0, b"x" * 9)])
             for rows, source in sort.drain(20):
