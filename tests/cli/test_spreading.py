@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ctdna.cli.short_way import names_apart
 from ctdna.cli.spreading import Arrivals, PairQueue, Spreading, doubtful_reads
 from ctdna.formats.overflow import OverflowQueue
-from ctdna.model.columns import RawRecords
-from ctdna.model.errors import ProgramError
+from ctdna.kernels.fastq import parse_fastq
+from ctdna.model.columns import FastqColumns, RawRecords
+from ctdna.model.errors import InputError, ProgramError
 from ctdna.stages.collapse import Collapser, Waiting
 from tests.builders import Read, records
 from tests.collapse_cases import pairs
@@ -90,3 +93,29 @@ def test_doubtful_pairs_come_in_as_their_own_representatives(tmp_path: Path) -> 
     with arrivals.with_all(iter(())) as come:
         numbers = [some.representative.tolist() for some in come if isinstance(some, Waiting)]
     assert numbers == [[0, 1], [2]]
+
+
+@pytest.mark.parametrize(
+    "names, bad",
+    [
+        ([["a", "b"], ["c"]], None),
+        ([["a", "b", "b"]], "b"),
+        ([["a"], ["b"], ["b", "c"]], "b"),
+        ([["a", "b"], ["a"]], None),
+    ],
+)
+def test_neighbours_of_one_name_are_refused(names: list[list[str]], bad: str | None) -> None:
+    reads = [_reads([name for name in some for _ in range(2)]) for some in names]
+    if bad is None:
+        assert list(names_apart(iter(reads), Path("r1.fq"))) == reads
+        return
+    with pytest.raises(
+        InputError, match=f"r1.fq: read {bad}: two read pairs have this name; give each a name of its own"
+    ):
+        list(names_apart(iter(reads), Path("r1.fq")))
+
+
+def _reads(names: list[str]) -> FastqColumns:
+    text = "".join(f"@{name}\nA\n+\nF\n" for name in names).encode()
+    reads: FastqColumns = parse_fastq(np.frombuffer(text, dtype=np.uint8).copy(), len(names))[0]
+    return reads

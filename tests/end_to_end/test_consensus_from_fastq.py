@@ -173,7 +173,7 @@ def test_neighbours_of_one_name_are_named(finished: Path, long_way: Path, tmp_pa
     given = [*sample.options(), "--r1", tmp_path / "1.fastq", "--r2", tmp_path / "2.fastq"]
     done = ctdna("consensus-from-fastq", *given, "--kit", KIT, "--output", tmp_path / "o.bam")
     assert done.returncode == 2
-    assert "1.fastq, read r: two read pairs have this name; give each a name of its own" in done.stderr
+    assert "1.fastq: read r: two read pairs have this name; give each a name of its own" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.fastq", "2.fastq"]
 
 
