@@ -106,13 +106,7 @@ class _Job(NamedTuple):
         new = new.with_program("ctdna-group", "ctdna", __version__)
         with (
             Grouping(
-                self.params,
-                _read_groups(header),
-                _sample(header, self.sample),
-                memory,
-                self.target.parent,
-                targets,
-                self.threads,
+                self.params, _read_groups(header), _sample(header, self.sample), memory, self.target.parent, targets
             ) as grouping,
             BamWriter(self.target, new, self.threads, self.level) as writer,
             options.located(self.source),
