@@ -1,6 +1,7 @@
 """Peak memory of ctdna itself, without the aligner, as the input grows: is it flat?"""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import inputs
@@ -13,6 +14,8 @@ from inputs import Inputs
 CEILING_MIB = 2048.0
 GROWTH = 1.1
 """Most growth from the smallest input to any larger one."""
+Runs = Callable[[Bench, Inputs, list[str]], dict[str, measure.Cost]]
+"""Runs commands on an input, with the option that names threads; gives the cost of each."""
 _PAIRED = ["--strategy", "paired", "--edits", "1"]
 
 
@@ -60,13 +63,15 @@ def _drop(at: Inputs, *names: str) -> None:
         Path(at.folder / name).unlink()
 
 
-def _sized(bench: Bench, size: int, has_short_way: bool) -> tuple[int, dict[str, measure.Cost]]:
+def _short_way(bench: Bench, at: Inputs, threads: list[str]) -> dict[str, measure.Cost]:
+    return {SHORT_WAY: _consensus_from_fastq(bench, at, threads)}
+
+
+def _sized(bench: Bench, size: int, run: Runs) -> tuple[int, dict[str, measure.Cost]]:
     """Return the read pairs of one size, and the cost of each command on them."""
-    threads = ["--threads", str(max(bench.threads))]
     at = _made(bench, size)
     try:
-        costs = {SHORT_WAY: _consensus_from_fastq(bench, at, threads)} if has_short_way else {}
-        costs |= _stages(bench, at, threads)
+        costs = run(bench, at, ["--threads", str(max(bench.threads))])
     finally:
         shutil.rmtree(at.folder)
     for command, cost in costs.items():
@@ -83,33 +88,48 @@ GIB_PER_MILLION = 1.6
 
 
 def memory(bench: Bench) -> list[table.Row]:
-    """Return the rows of peak memory by command and size."""
-    rows: list[table.Row] = []
+    """Return the rows of the short way's peak memory by size."""
     why = bench.no_short_way()
     if why:
-        rows.append(table.skipped("memory", f"peak memory of {SHORT_WAY}", None, CEILING_MIB, why, table.MIB))
+        return [table.skipped("memory", f"peak memory of {SHORT_WAY}", None, CEILING_MIB, why, table.MIB)]
+    return _rows(bench, "memory", _short_way)
+
+
+def stages_memory(bench: Bench) -> list[table.Row]:
+    """Return the rows of peak memory of group, consensus and filter by size."""
+    rows = _rows(bench, "stages-memory", _stages)
+    order = [f"peak memory of {command}" for command in ("group", "consensus", "filter")]
+    return sorted(rows, key=lambda row: (order.index(row["what"]) if row["what"] in order else 9, row["size"] or 0))
+
+
+def _rows(bench: Bench, part: str, run: Runs) -> list[table.Row]:
+    rows: list[table.Row] = []
     bench.work.mkdir(parents=True, exist_ok=True)
     smallest: dict[str, float] = {}
     for size in sorted(bench.memory_sizes):
         wanted = size / 1e6 * GIB_PER_MILLION
         if _free_gib(bench.work) < wanted:
             reason = f"{size:,} read pairs want {wanted:.0f} GiB of disk, {_free_gib(bench.work):.0f} are free"
-            rows.append(table.skipped("memory", "peak memory", None, CEILING_MIB, reason, table.MIB))
+            rows.append(table.skipped(part, "peak memory", None, CEILING_MIB, reason, table.MIB))
             continue
         try:
-            pairs, costs = _sized(bench, size, not why)
+            pairs, costs = _sized(bench, size, run)
         except measure.FailedRunError as failed:
-            rows.append(table.failed("memory", "peak memory", None, CEILING_MIB, size, failed, table.MIB))
+            rows.append(table.failed(part, "peak memory", None, CEILING_MIB, size, failed, table.MIB))
             continue
-        for command, cost in costs.items():
-            if command == "realign":
-                continue
-            peak = round(cost.peak_mib)
-            growth = peak / smallest.setdefault(command, peak)
-            row = table.limit("memory", f"peak memory of {command}", pairs, peak, table.MIB, CEILING_MIB)
-            row |= {"ratio": round(growth, 3), "target_ratio": GROWTH, "ours_seconds_of_run": round(cost.wall, 1)}
-            row |= {"threads": max(bench.threads), "reference": "demo kit, 49 kb"}
-            row["met"] = peak <= CEILING_MIB and growth <= GROWTH
-            rows.append(row)
-    order = [f"peak memory of {command}" for command in (SHORT_WAY, "group", "consensus", "filter")]
-    return sorted(rows, key=lambda row: (order.index(row["what"]) if row["what"] in order else 9, row["size"] or 0))
+        rows += [
+            _row(bench, part, command, pairs, cost, smallest) for command, cost in costs.items() if command != "realign"
+        ]
+    return rows
+
+
+def _row(
+    bench: Bench, part: str, command: str, pairs: int, cost: measure.Cost, smallest: dict[str, float]
+) -> table.Row:
+    peak = round(cost.peak_mib)
+    growth = peak / smallest.setdefault(command, peak)
+    row = table.limit(part, f"peak memory of {command}", pairs, peak, table.MIB, CEILING_MIB)
+    row |= {"ratio": round(growth, 3), "target_ratio": GROWTH, "ours_seconds_of_run": round(cost.wall, 1)}
+    row |= {"threads": max(bench.threads), "reference": "demo kit, 49 kb"}
+    row["met"] = peak <= CEILING_MIB and growth <= GROWTH
+    return row

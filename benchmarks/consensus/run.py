@@ -2,7 +2,8 @@
 
 Installs the peers, makes reads, measures every part, compares outputs record by record, and writes `results.json`, the
 tables of README.md, `parity.json` and the tables of docs/parity.md. What cannot run is reported with its reason. A
-partial run replaces its own parts' results only. `memory` takes long (16 million read pairs) and runs only when named.
+partial run replaces its own parts' results only. `memory` and `stages-memory` take long (16 million read pairs) and run
+only when named.
 """
 
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import peers
 import speed
 import table
 from bench import Bench, program, say
-from memory import memory
+from memory import memory, stages_memory
 from start import start
 from ways import ways
 
@@ -27,10 +28,12 @@ PARTS: dict[str, Callable[[Bench], list[table.Row]]] = {
     "whole": speed.whole,
     "ways": ways,
     "memory": memory,
+    "stages-memory": stages_memory,
 }
 """The parts that give rows; `parity` gives a page."""
 PARITY = "parity"
-USUAL = (*(part for part in PARTS if part != "memory"), PARITY)
+LONG = ("memory", "stages-memory")
+USUAL = (*(part for part in PARTS if part not in LONG), PARITY)
 
 
 def _numbers(_: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
@@ -60,7 +63,9 @@ def _peers(cache: Path, parts: tuple[str, ...]) -> dict[str, peers.Peer]:
 
 @click.command(help=__doc__)
 @click.option(
-    "--only", callback=_parts, help=f"Parts, by comma: {', '.join([*PARTS, PARITY])}.  [default: all but memory]"
+    "--only",
+    callback=_parts,
+    help=f"Parts, by comma: {', '.join([*PARTS, PARITY])}.  [default: all but memory and stages-memory]",
 )
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of the peers and inputs; else CTDNA_PEERS.")
 @click.option("--ctdna", default=program(), help="The program to measure.  [default: that of this Python]")

@@ -16,7 +16,8 @@ PARTS = {
     "consensus": "Duplex consensus",
     "whole": "From FASTQ to filtered, realigned duplex consensus",
     "ways": "Short way against long way",
-    "memory": "Peak memory",
+    "memory": "Peak memory of the short way",
+    "stages-memory": "Peak memory of the stages",
     "start": "Start",
 }
 """The parts of the benchmark that have rows, and the titles of their tables."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ctdna.cli.ahead import ahead
+from ctdna.cli.ahead import Inbox, ahead
 
 
 def _numbers(n: int, error: Exception | None = None) -> Iterator[int]:
@@ -59,3 +59,32 @@ def test_it_works_ahead() -> None:
             time.sleep(0.01)
         assert len(begun) >= 3
         assert list(made) == [1, 2, 3, 4]
+
+
+def test_an_inbox_ends_with_the_items_of_its_own_thread() -> None:
+    inbox: Inbox[int] = Inbox(8)
+    assert inbox.put(-1)
+    with inbox.with_all(_numbers(100)) as made:
+        assert list(made) == [-1, *range(100)]
+
+
+def test_who_adds_to_a_full_inbox_waits_until_nothing_is_taken_any_more() -> None:
+    inbox: Inbox[int] = Inbox(1)
+    answers: list[bool] = []
+    adding = threading.Thread(target=lambda: answers.extend([inbox.put(1), inbox.put(2)]))
+    adding.start()
+    closed: list[bool] = []
+
+    def endless() -> Iterator[int]:
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.append(True)
+
+    with inbox.with_all(endless()) as made:
+        assert next(made) in (0, 1)
+    adding.join(5)
+    assert len(answers) == 2
+    assert closed == [True]
+    assert not inbox.put(3)

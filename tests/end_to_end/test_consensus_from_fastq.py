@@ -164,6 +164,19 @@ def test_damaged_reads_are_named_and_nothing_is_left(finished: Path, long_way: P
     assert [path.name for path in tmp_path.iterdir()] == ["cut_R2.fastq.gz"]
 
 
+def test_neighbours_of_one_name_are_named(finished: Path, long_way: Path, tmp_path: Path) -> None:
+    sample = Sample(finished, long_way, "TINY-P1")
+    bases = "ACGTACGTTGCAAGCTTGACCATTGACGGATCAACGTTAC"
+    for end, letters in ((1, bases), (2, bases[::-1])):
+        text = "".join(f"@r/{end}\n{part}{letters}\n+\n{'F' * 47}\n" for part in ("AAAAACT", "CCCCCCT"))
+        (tmp_path / f"{end}.fastq").write_text(text)
+    given = [*sample.options(), "--r1", tmp_path / "1.fastq", "--r2", tmp_path / "2.fastq"]
+    done = ctdna("consensus-from-fastq", *given, "--kit", KIT, "--output", tmp_path / "o.bam")
+    assert done.returncode == 2
+    assert "1.fastq: read r: two read pairs have this name; give each a name of its own" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.fastq", "2.fastq"]
+
+
 def test_no_reads_give_an_empty_file_and_a_warning(finished: Path, long_way: Path, tmp_path: Path) -> None:
     sample = Sample(finished, long_way, "TINY-P1")
     for name in ("1.fastq", "2.fastq"):

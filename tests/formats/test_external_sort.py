@@ -30,14 +30,15 @@ def collect(sort: ExternalSort, items: list[tuple[int, int, bytes]]) -> None:
 _ITEMS = st.lists(st.tuples(st.integers(-2, 3), st.integers(-1, 2), st.binary(min_size=1, max_size=9)), max_size=60)
 
 
-@given(_ITEMS, st.sampled_from((1, 200, 1000, 1 << 20)), st.sampled_from((1, 30, 1 << 20)))
+@given(_ITEMS, st.sampled_from((1, 200, 1000, 1 << 20)), st.sampled_from((1, 30, 1 << 20)), st.sampled_from((1, 2)))
 def test_items_come_by_key_and_arrival(
-    tmp_path_factory: pytest.TempPathFactory, items: list[tuple[int, int, bytes]], memory: int, chunk: int
+    tmp_path_factory: pytest.TempPathFactory, items: list[tuple[int, int, bytes]], memory: int, chunk: int, threads: int
 ) -> None:
     found: list[tuple[int, int, bytes]] = []
     numbers = []
-    with ExternalSort(tmp_path_factory.getbasetemp(), memory, 2, 5, "items") as sort:
+    with ExternalSort(tmp_path_factory.getbasetemp(), memory, 2, 5, "items", threads) as sort:
         collect(sort, items)
+        sort.pause()
         for rows, source in sort.chunks(chunk):
             data, at = source.fetch(rows[2], rows[3])
             keys = rows[:2].T.tolist()
@@ -53,7 +54,7 @@ def test_items_come_by_key_and_arrival(
 
 def test_items_in_order_are_given_back_while_they_come(tmp_path: Path) -> None:
     found: list[int] = []
-    with ExternalSort(tmp_path, 1000, 2, 5, "items") as sort:
+    with ExternalSort(tmp_path, 2000, 2, 5, "items") as sort:
         for k in range(50):
             collect(sort, [(k // 4, 0, b"x" * 9)])
             for rows, source in sort.drain(20):
@@ -62,6 +63,28 @@ def test_items_in_order_are_given_back_while_they_come(tmp_path: Path) -> None:
                 found += rows[0].tolist()
         assert found == [k // 4 for k in range(48)]
         assert [rows[0].tolist() for rows, _ in sort.chunks(20)] == [[12, 12]]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_held_items_go_to_disk_in_a_pause_only_if_others_did(tmp_path: Path, threads: int) -> None:
+    with ExternalSort(tmp_path, 1000, 2, 5, "items", threads) as sort:
+        sort.pause()
+        collect(sort, [(1, 0, b"x")])
+        sort.pause()
+        assert not sort.is_spilled
+        collect(sort, [(1, 0, b"y" * 90) for _ in range(9)])
+        assert sort.is_spilled
+        sort.pause()
+        assert [rows[4].tolist() for rows, _ in sort.chunks(2000)] == [[0, *range(9)]]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_disk_that_cannot_be_written_is_told(tmp_path: Path, threads: int) -> None:
+    with (
+        pytest.raises(InputError, match="gone"),
+        ExternalSort(tmp_path / "gone", 1000, 2, 5, "items", threads) as sort,
+    ):
+        collect(sort, [(1, 0, b"y" * 90) for _ in range(40)])
 
 
 def test_items_out_of_order_are_noticed(tmp_path: Path) -> None:

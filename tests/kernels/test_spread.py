@@ -70,11 +70,12 @@ def aligned(source: random.Random, name: str, sizes: tuple[int, int]) -> list[Re
     return made
 
 
-def spread(heads: Heads, some: list[Pair], of: list[int], turns: list[bool]) -> RawRecords:
+def spread(heads: Heads, some: list[Pair], of: list[int], turns: list[bool], chosen: list[int]) -> RawRecords:
     one, two = columns(some, 0), columns(some, 1)
     umis = first_tags(one.comments, one.comment_offsets)
     return spread_pairs(  # type: ignore[no-any-return]
-        heads, np.array(of, dtype=np.int64), np.array(turns, dtype=np.bool_), (one.names, one.name_offsets), umis,
+        heads, np.array(chosen, dtype=np.int64), np.array(of, dtype=np.int64), np.array(turns, dtype=np.bool_),
+        (one.names, one.name_offsets), umis,
         ((one.bases, one.quals, one.offsets), (two.bases, two.quals, two.offsets)), (FORWARD, TURNED),
     )  # fmt: skip
 
@@ -96,7 +97,10 @@ def test_members_are_aligned_as_the_slow_twin_says(some: list[Pair], seed: int) 
         one, two = (next(read for read in primary if read.flag & bit) for bit in (0x40, 0x80))
         quals = quals_of(pair.reads[0]), quals_of(pair.reads[1])
         expected += naive_collapse.member(f"read{i}", pair, quals, (two, one) if turn else (one, two))
-    assert plain(spread(heads, some, of, turns)) == plain(records(expected))
+    few = sorted(source.sample(range(len(some)), source.randrange(len(some) + 1)))
+    for which in (range(len(some)), few):
+        of_chosen = [expected[2 * i + end] for i in which for end in range(2)]
+        assert plain(spread(heads, some, of, turns, list(which))) == plain(records(of_chosen))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +126,7 @@ def test_templates_without_one_primary_read_of_each_end(flags: list[int], bad: i
 def test_no_templates() -> None:
     heads, bad = heads_of([])
     assert (bad, len(heads.offsets), len(heads.data)) == (-1, 1, 0)
-    assert len(spread(heads, [], [], [])) == 0
+    assert len(spread(heads, [], [], [], [])) == 0
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
-"""Work done one step ahead, in a thread of its own."""
+"""Work done ahead, in a thread of its own, and the box in which such work is left."""
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
 
@@ -17,41 +17,58 @@ class _End:
         self.error = error
 
 
-class _Ahead(Generic[T]):
-    def __init__(self, items: Iterator[T], depth: int) -> None:
-        self._items = items
-        self._made: queue.Queue[T | _End] = queue.Queue(depth)
-        self._is_stopped = threading.Event()
-        self._thread = threading.Thread(target=self._make, daemon=True)
-        self._thread.start()
+class Inbox(Generic[T]):
+    """Items in the order of their coming, from any thread; who adds to a full box waits."""
 
-    def _make(self) -> None:
-        error: BaseException | None = None
-        try:
-            for item in self._items:
-                if not self._put(item):
-                    return
-        except BaseException as caught:
-            error = caught
-        self._put(_End(error))
+    def __init__(self, depth: int) -> None:
+        """Take how many items have room."""
+        self._items: queue.Queue[T | _End] = queue.Queue(depth)
+        self._is_stopped = threading.Event()
+
+    def put(self, item: T) -> bool:
+        """Add an item, once there is room; return whether items are still taken."""
+        return self._put(item)
 
     def _put(self, item: T | _End) -> bool:
         while not self._is_stopped.is_set():
             with suppress(queue.Full):
-                self._made.put(item, timeout=_WAIT_SECONDS)
+                self._items.put(item, timeout=_WAIT_SECONDS)
                 return True
         return False
 
-    def __iter__(self) -> Iterator[T]:
-        while not isinstance(item := self._made.get(), _End):
+    def _fill(self, items: Iterator[T]) -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                if not self._put(item):
+                    return
+        except BaseException as caught:
+            error = caught
+        finally:
+            if isinstance(items, Generator):
+                items.close()
+        self._put(_End(error))
+
+    def _taken(self) -> Iterator[T]:
+        while not isinstance(item := self._items.get(), _End):
             yield item
         if item.error is not None:
             raise item.error
 
-    def stop(self) -> None:
-        """End the thread, after the item it is at."""
-        self._is_stopped.set()
-        self._thread.join()
+    @contextmanager
+    def with_all(self, items: Iterator[T]) -> Iterator[Iterator[T]]:
+        """Yield what is put here until these items, added by a thread of their own, have ended.
+
+        An error of the items is raised where they are taken. The thread has ended, after the item it is at, when the
+        block ends.
+        """
+        thread = threading.Thread(target=self._fill, args=(items,), daemon=True)
+        thread.start()
+        try:
+            yield self._taken()
+        finally:
+            self._is_stopped.set()
+            thread.join()
 
 
 @contextmanager
@@ -63,8 +80,5 @@ def ahead(items: Iterator[T], threads: int, depth: int = 2) -> Iterator[Iterator
     if threads < 2:
         yield items
         return
-    made = _Ahead(items, depth)
-    try:
-        yield iter(made)
-    finally:
-        made.stop()
+    with Inbox[T](depth).with_all(items) as made:
+        yield made

@@ -1,21 +1,21 @@
 """Filtering within a ceiling of memory: batches of whole templates, whatever the order of the file."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.cli import options
 from ctdna.cli.template_batches import TemplateBatches
-from ctdna.formats.bam import BamHeader, BamWriter
+from ctdna.formats.bam import BamHeader
+from ctdna.formats.bam_sort import SortedWriter
 from ctdna.formats.bgzf import LEVEL
 from ctdna.formats.external_sort import MOST_CHUNK_BYTES, ExternalSort, add_records
 from ctdna.formats.fasta import Reference
-from ctdna.formats.spill import DuplicateCheck
+from ctdna.formats.spill import DuplicateCheck, Source
 from ctdna.kernels.record import FIXED_BYTES, read_bytes, same_name_as_previous
 from ctdna.kernels.templates import name_fingerprints
 from ctdna.model.columns import RawRecords
@@ -33,6 +33,7 @@ from ctdna.stages.filter import (
     stretches,
 )
 from ctdna.stages.reference_fit import ReadsFit
+from ctdna.stages.stretches import Stretches, laid
 
 
 class NamesApartError(Exception):
@@ -107,38 +108,29 @@ def arrivals(
             yield by_name(batches, sort, max(min(memory // 8, MOST_CHUNK_BYTES), 1))
 
 
-class ArrivalWriter:
+class ArrivalWriter(SortedWriter):
     """A BAM file of records in the order of their numbers, given in any."""
 
     def __init__(self, path: Path, header: BamHeader, memory: int, threads: int, level: int = LEVEL) -> None:
         """Take the final path, the header, and the bytes that may be held."""
-        self._sort = ExternalSort(path.parent, memory, 1, 3, "records of one number")
-        self._chunk_bytes = max(min(memory // 8, MOST_CHUNK_BYTES), 1)
-        self._writer = BamWriter(path, header, threads, level)
-        self._stack = ExitStack()
+        super().__init__(path, header, memory, memory, "records of one number", threads, level)
 
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(self._sort)
-            stack.enter_context(self._writer)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._stack.__exit__(kind, error, trace)
-            return
-        with self._stack:
-            for rows, source in self._sort.chunks(self._chunk_bytes):
-                data, places = source.fetch(rows[1], rows[2])
-                offsets = np.concatenate(([0], np.cumsum(rows[2]))).astype(np.int64)
-                self._writer.write(RawRecords(read_bytes(data, places, offsets), offsets))
+    def ordered(self, rows: NDArray[np.int64], source: Source) -> Iterator[RawRecords]:
+        """Yield the records in the order of their numbers, which differ."""
+        data, places = source.fetch(rows[1], rows[2])
+        offsets = np.concatenate(([0], np.cumsum(rows[2]))).astype(np.int64)
+        yield RawRecords(read_bytes(data, places, offsets), offsets)
 
     def write(self, records: RawRecords, numbers: NDArray[np.int64]) -> None:
         """Add records with their numbers."""
-        add_records(self._sort, records, numbers.reshape(1, -1))
+        self.add(records, numbers.reshape(1, -1))
+
+
+def fetched(reference: Reference, header: BamHeader, found: Stretches) -> list[NDArray[np.uint8]]:
+    """Return the reference's upper-case letters of each stretch; contigs are counted as the header has them."""
+    names = [name for name, _ in header.contigs]
+    places = zip(*(column.tolist() for column in found), strict=True)
+    return [reference.fetch(names[contig], start0, end0) for contig, start0, end0 in places]
 
 
 class Filtering:
@@ -175,15 +167,10 @@ class Filtering:
     def _retagged(self, records: RawRecords, filtered: Filtered, reference: Reference) -> RawRecords:
         """Return the kept records, their tags renewed against the reference."""
         with options.located(self._source):
-            found = stretches(records, filtered, self._header.lengths)
+            found, of_record = stretches(records, filtered, self._header.lengths)
         self._check_contigs(reference)
-        bases: list[NDArray[np.uint8]] = [
-            reference.fetch(self._header.contigs[contig][0], start0, end0)
-            for contig, start0, end0 in zip(
-                found.contig.tolist(), found.start0.tolist(), found.end0.tolist(), strict=True
-            )
-        ]
-        return kept_records(records, filtered, found, bases, self._fit)
+        bases = fetched(reference, self._header, found)
+        return kept_records(records, filtered, laid(found, of_record, bases), self._fit)
 
     def _check_contigs(self, reference: Reference) -> None:
         if self._is_checked:

@@ -70,13 +70,17 @@ class Grouping:
         memory: int,
         folder: Path,
         targets: Targets | None = None,
+        threads: int = 1,
     ) -> None:
-        """Take what the stage takes, bytes that may be held, folder of spill files, targets to count molecules by."""
+        """Take what the stage takes, bytes that may be held, folder of spill files, targets to count molecules by.
+
+        With two threads or more, what goes to disk is written while more is taken.
+        """
         self._params, self._sample, self._targets = params, sample, targets
         self._reader = TemplateReader(params, groups)
         self._tally = Tally(params, targets)
         self._chunk_bytes = max(min(memory // 16, MOST_CHUNK_BYTES), 1)
-        self._sort = ExternalSort(folder, memory // 4 * 3, N_PLACE_KEYS, N_COLUMNS, "templates at one place")
+        self._sort = ExternalSort(folder, memory // 4 * 3, N_PLACE_KEYS, N_COLUMNS, "templates at one place", threads)
         self._strays = StrayReads(folder, memory // 16)
         self._names = DuplicateCheck(folder, min(memory // 32, MOST_RUN_BYTES // 4))
         self._suspects = np.empty(0, dtype=np.int64)
@@ -97,6 +101,10 @@ class Grouping:
     def hold(self, n_bytes: int) -> None:
         """Keep no more than so many bytes of records in memory from now on."""
         self._sort.hold(n_bytes)
+
+    def pause(self) -> None:
+        """Tell that few records come for a while, so that those held may go to disk meanwhile if they must."""
+        self._sort.pause()
 
     def add(self, records: RawRecords) -> None:
         """Take records, sound ones; those of one template may come in several batches.

@@ -1,9 +1,9 @@
 """From FASTQ to consensus reads with each distinct template aligned once: the flow of `ctdna consensus-from-fastq`.
 
-A thread reads, extracts and collapses; it feeds the aligner with representatives and leaves all pairs in a queue. As
-the alignments come back, the pairs are taken from the queue, given their representative's alignment, and grouped; the
-few that might be aligned otherwise are aligned themselves. Then the families are called, and the consensus reads
-inherit their alignment or are aligned again.
+A thread reads, extracts and collapses; it feeds the aligner with representatives and hands all pairs on. They are given
+their representative's alignment, at once or when it comes back, and grouped; the few that might be aligned otherwise
+are aligned themselves. Then the families are called, and the consensus reads inherit their alignment or are aligned
+again.
 """
 
 from collections.abc import Iterator
@@ -18,8 +18,9 @@ from ctdna.cli import aligner, options, realign
 from ctdna.cli.ahead import ahead
 from ctdna.cli.align import aligned_header
 from ctdna.cli.consensus import consensus_header, name_prefix
-from ctdna.cli.filtering import Arrived, Filtering
+from ctdna.cli.filtering import Arrived, Filtering, fetched
 from ctdna.cli.grouping import Grouping
+from ctdna.cli.spreading import ARRIVALS_AHEAD, Arrivals, PairQueue, Spreading, doubtful_reads
 from ctdna.formats.atomic import work_folder
 from ctdna.formats.bam import BamHeader, BamWriter
 from ctdna.formats.bam_sort import CoordinateSorter
@@ -28,9 +29,10 @@ from ctdna.formats.bwa import Bwa, align_stream
 from ctdna.formats.fasta import Reference
 from ctdna.formats.fastq import iter_pairs
 from ctdna.formats.overflow import OverflowQueue
+from ctdna.kernels.record import same_name_as_previous
 from ctdna.kit.load import LoadedKit
 from ctdna.model.columns import FastqColumns, RawRecords
-from ctdna.model.errors import ProgramError
+from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.align import AlignParams
 from ctdna.model.params.consensus import ConsensusParams, FilterParams
@@ -42,10 +44,7 @@ from ctdna.stages.align import added, aligned_metrics, count_aligned, no_counts,
 from ctdna.stages.collapse import (
     MAX_REPRESENTATIVES,
     REPRESENTATIVE_BYTES,
-    Alignments,
     Collapser,
-    Waiting,
-    own_representatives,
     reads_of,
 )
 from ctdna.stages.consensus import ConsensusCaller, Naming
@@ -53,7 +52,7 @@ from ctdna.stages.group import ReadGroups
 from ctdna.stages.inherit import REASONS, Cells, inherit
 from ctdna.stages.saturation import target_yields
 
-BATCH_PAIRS = 25_000
+BATCH_PAIRS = 6_000
 BATCHES_AHEAD = 4
 """Batches that are collapsed while the aligner is busy with those before."""
 CHUNK_BASES = 500_000
@@ -68,36 +67,11 @@ class Source(NamedTuple):
     setup: extract.Plan
 
 
-class PairQueue:
-    """Pairs that wait for their representatives to be aligned, in the order of their coming."""
-
-    def __init__(self, queue: OverflowQueue) -> None:
-        self._queue = queue
-        self._next: Waiting | None = None
-
-    def put(self, pairs: Waiting) -> None:
-        """Add pairs at the end."""
-        if pairs.n_pairs:
-            self._queue.put((*pairs[:-1], np.array([pairs.first], dtype=np.int64)))
-
-    def peek(self) -> Waiting | None:
-        """Return the pairs that come next, None where none wait."""
-        if self._next is None:
-            arrays = self._queue.get()
-            self._next = None if arrays is None else Waiting._make((*arrays[:-1], int(arrays[-1][0])))
-        return self._next
-
-    def get(self) -> Waiting | None:
-        """Return the pairs that come next and take them off, None where none wait."""
-        pairs, self._next = self.peek(), None
-        return pairs
-
-
 class Reads:
-    """Pairs on their way from FASTQ: representatives go to the aligner, all wait in a queue."""
+    """Pairs on their way from FASTQ: all are handed on, representatives go to the aligner as well."""
 
-    def __init__(self, source: Source, waiting: PairQueue, threads: int) -> None:
-        self._source, self._waiting, self._threads = source, waiting, threads
+    def __init__(self, source: Source, arrivals: Arrivals, threads: int) -> None:
+        self._source, self._arrivals, self._threads = source, arrivals, threads
         self._collapser = Collapser()
         self._tally = extract.no_reads(source.setup)
 
@@ -109,7 +83,8 @@ class Reads:
                     (one, two), some = extract.extract(pair, self._source.setup)
                 self._tally = self._tally.plus(some)
                 pairs, new = self._collapser.collapse(one, two)
-                self._waiting.put(pairs)
+                if not self._arrivals.put(pairs):
+                    return
                 if new.n_pairs:
                     yield reads_of(new)
 
@@ -123,47 +98,24 @@ class Reads:
         return extract.metrics(self._tally, self._source.setup, sample), self._collapser.metrics(sample)
 
 
-def doubtful_reads(doubtful: PairQueue, waiting: PairQueue) -> Iterator[FastqColumns]:
-    """Yield the reads of doubtful pairs, to be aligned themselves; the pairs wait as their own representatives."""
-    n = 0
-    while (pairs := doubtful.get()) is not None:
-        waiting.put(own_representatives(pairs, n))
-        n += pairs.n_pairs
-        yield reads_of(pairs)
+def names_apart(reads: Iterator[FastqColumns], source: Path) -> Iterator[FastqColumns]:
+    """Yield reads again, read 1 and read 2 of each pair in turn.
 
-
-class Spreading:
-    """Waiting pairs with the alignments of their representatives."""
-
-    def __init__(self, waiting: PairQueue, doubtful: PairQueue, n_kept: int) -> None:
-        """Take how many representatives may be needed again."""
-        self._waiting, self._doubtful = waiting, doubtful
-        self._alignments = Alignments(n_kept)
-        self.counts = no_counts()
-        self.n_doubtful = 0
-
-    def records(self, batches: Iterator[RawRecords]) -> Iterator[RawRecords]:
-        """Yield the records of the pairs as the aligner's batches come; read 1 and read 2 stand together.
-
-        Raises:
-            ProgramError: the aligner returned fewer reads than it got.
-        """
-        for aligned in whole_templates(batches):
-            self._alignments.add(aligned)
-            yield from self._ready()
-        yield from self._ready()
-        if (pairs := self._waiting.peek()) is not None:
-            what = f"returned {self._alignments.n_aligned} read pairs, {pairs.n_needed} or more were given"
-            raise ProgramError(None, "bwa mem", what, "run again; report it if it stays")
-
-    def _ready(self) -> Iterator[RawRecords]:
-        while (pairs := self._waiting.peek()) is not None and pairs.n_needed <= self._alignments.n_aligned:
-            self._waiting.get()
-            records, doubtful = self._alignments.spread(pairs)
-            self._doubtful.put(doubtful)
-            self.n_doubtful += doubtful.n_pairs
-            self.counts = added(self.counts, count_aligned(records))
-            yield records
+    Raises:
+        InputError: two neighbours have one name: in what the aligner returns, they could not be told apart.
+    """
+    last = b""
+    for some in reads:
+        at, sizes = some.name_offsets[:-1:2], np.diff(some.name_offsets)[::2].astype(np.int32)
+        ends = [some.names[at[i] : at[i] + sizes[i]].tobytes() for i in (0, -1)]
+        is_same = same_name_as_previous(some.names, at.copy(), sizes)
+        is_same[0] = ends[0] == last
+        if is_same.any():
+            i = int(is_same.argmax())
+            name = some.names[at[i] : at[i] + sizes[i]].tobytes().decode(errors="replace")
+            raise InputError(source, f"read {name}", "two read pairs have this name", "give each a name of its own")
+        last = ends[1]
+        yield some
 
 
 class Inheritance:
@@ -183,12 +135,16 @@ class Inheritance:
     def divide(self, called: RawRecords) -> tuple[RawRecords, RawRecords]:
         """Return the aligned records of the pairs that inherit, and the records to align again."""
         found = self._cells.candidates(called, self._header.lengths, self._is_duplex)
-        names = [name for name, _ in self._header.contigs]
-        places = zip(*(column.tolist() for column in found.stretches), strict=True)
-        bases = [self._reference.fetch(names[contig], start0, end0) for contig, start0, end0 in places]
-        placed, rest, counts = inherit(found, bases)
+        placed, rest, counts = inherit(found, fetched(self._reference, self._header, found.stretches))
         self.by_reason += counts
         return placed, rest
+
+
+def filtered(called: Iterator[RawRecords], filtering: Filtering) -> Iterator[RawRecords]:
+    """Yield the consensus reads that are good enough."""
+    for records in called:
+        arrived = Arrived(records, np.arange(len(records), dtype=np.int64))
+        yield filtering.kept(arrived, is_reversed=False).records
 
 
 class Settings(NamedTuple):
@@ -211,9 +167,8 @@ class Files(NamedTuple):
     output: Path
 
 
-_SPARE_REPRESENTATIVES = 250_000
-"""So many do not make the grouping hold less."""
 _LEAST_FOR_PAIRS = 64 << 20
+"""Bytes that the grouping holds at least, however many representatives there are."""
 
 
 class Run(NamedTuple):
@@ -235,20 +190,20 @@ class _Shares(NamedTuple):
     """Of each of three; two fill at a time."""
     group: int
     pairs: int
-    """Of the grouping's, what it holds while pairs come; less, the more representatives there are."""
+    """Of the grouping and the representatives together, while pairs come."""
     sort: int
     """While consensus reads are sorted, there are neither representatives nor queues."""
 
 
 def _shares(memory: int) -> _Shares:
     left = memory - MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES
-    return _Shares(left // 16, left * 6 // 5, left // 3, memory // 4)
+    pairs = max(left // 3, MAX_REPRESENTATIVES * REPRESENTATIVE_BYTES + _LEAST_FOR_PAIRS)
+    return _Shares(left // 64, left * 6 // 5, pairs, memory // 4)
 
 
 def _left_for_pairs(pairs: int, n_representatives: int) -> int:
     """Return the bytes that the grouping may hold beside so many representatives: together always as many."""
-    together = pairs + _SPARE_REPRESENTATIVES * REPRESENTATIVE_BYTES
-    return max(together - n_representatives * REPRESENTATIVE_BYTES, _LEAST_FOR_PAIRS)
+    return max(pairs - n_representatives * REPRESENTATIVE_BYTES, _LEAST_FOR_PAIRS)
 
 
 def _plan(settings: Settings) -> extract.Plan:
@@ -264,7 +219,7 @@ class _Job:
         self._files, self._bwa, self._settings, self._kit = files, bwa, settings, kit
         self._run, self._sample, self._threads = run, run.sample, run.threads
         self._shares = _shares(options.working_memory(run.max_memory, run.threads))
-        self._folder = Path()
+        self._folder, self._header = Path(), BamHeader.of_contigs(())
         self.metrics: list[StageMetrics] = []
 
     def run(self) -> tuple[TargetYield, ...]:
@@ -276,7 +231,7 @@ class _Job:
             targets = read_bed(panel, reference.contigs) if panel else None
             groups, shares = ReadGroups((), ()), self._shares
             grouping = stack.enter_context(
-                Grouping(settings.group, groups, self._sample, shares.group, self._folder, targets)
+                Grouping(settings.group, groups, self._sample, shares.group, self._folder, targets, self._threads)
             )
             header = self.group(grouping)
             new = realign.realigned_header(header, consensus_header(header, "A"), self._bwa)
@@ -284,9 +239,9 @@ class _Job:
             last = new.with_program("ctdna-filter", "ctdna", __version__)
             sorter = CoordinateSorter(self._files.output, last, self._shares.sort, self._threads, self._run.level)
             stack.enter_context(sorter)
-            for records in stack.enter_context(ahead(self.call(grouping, header, reference), self._threads)):
-                arrived = Arrived(records, np.arange(len(records), dtype=np.int64))
-                sorter.write(filtering.kept(arrived, is_reversed=False).records)
+            called = stack.enter_context(ahead(self.call(grouping, header, reference), self._threads))
+            for records in stack.enter_context(ahead(filtered(called, filtering), self._threads)):
+                sorter.write(records)
             self.metrics.append(filtering.metrics())
             return target_yields(grouping.sums(), targets, header.contigs) if targets else ()
 
@@ -294,34 +249,46 @@ class _Job:
         """Fill the grouping with all pairs, aligned; return the header of the aligned reads."""
         source = Source(self._files.r1, self._files.r2, _plan(self._settings))
         with ExitStack() as stack:
-            queues = [PairQueue(stack.enter_context(OverflowQueue(self._folder, self._shares.queue))) for _ in range(3)]
-            reads = Reads(source, queues[0], self._threads)
-            first = Spreading(queues[0], queues[1], MAX_REPRESENTATIVES)
-            second = Spreading(queues[2], queues[1], 0)
-            header = self._spread(iter(reads), first, grouping, reads)
+            late, doubtful, own = (
+                PairQueue(stack.enter_context(OverflowQueue(self._folder, self._shares.queue))) for _ in range(3)
+            )
+            arrivals, again = (Arrivals(ARRIVALS_AHEAD) for _ in range(2))
+            reads = Reads(source, arrivals, self._threads)
+            first, second = Spreading(late, doubtful, MAX_REPRESENTATIVES), Spreading(own, doubtful, 0)
+            self._spread(iter(reads), arrivals, first, grouping, reads)
             if first.n_doubtful:
-                self._spread(doubtful_reads(queues[1], queues[2]), second, grouping, reads)
+                grouping.pause()
+                self._spread(doubtful_reads(doubtful, again), again, second, grouping, reads)
         extracted, collapsed = reads.metrics(self._sample)
         n_reads, n_aligned = 2 * extracted.n_out, collapsed.counts["representatives"] + first.n_doubtful
         more = {"comments_dropped": 0, "aligned_pairs": n_aligned, "doubtful_pairs": first.n_doubtful}
         counts = added(first.counts, second.counts)
         self.metrics += [extracted, collapsed, aligned_metrics("align", self._sample, counts, n_reads, more)]
-        return aligned_header(header, self._bwa, self._sample)
+        return aligned_header(self._header, self._bwa, self._sample)
 
     def _spread(
-        self, aligned: Iterator[FastqColumns], spreading: Spreading, grouping: Grouping, reads: Reads
-    ) -> BamHeader:
-        """Align reads, and give the pairs that they stand for to the grouping; return the aligner's header."""
-        words = ("-p", *self._settings.align.options)
+        self,
+        reads: Iterator[FastqColumns],
+        arrivals: Arrivals,
+        spreading: Spreading,
+        grouping: Grouping,
+        source: Reads,
+    ) -> None:
+        """Align reads, and give the pairs that they stand for to the grouping."""
         with (
-            ahead(aligned, self._threads, BATCHES_AHEAD) as made,
-            align_stream(self._bwa, words, made, self._threads, CHUNK_BASES) as (header, batches),
+            ahead(names_apart(reads, self._files.r1), self._threads, BATCHES_AHEAD) as made,
+            arrivals.with_all(self._aligned(made)) as come,
         ):
-            aligner.check_contigs(self._bwa.reference, header, self._kit)
-            for records in spreading.records(batches):
-                grouping.hold(_left_for_pairs(self._shares.pairs, reads.n_representatives))
+            for records in spreading.records(come):
+                grouping.hold(_left_for_pairs(self._shares.pairs, source.n_representatives))
                 grouping.add(records)
-        return header
+
+    def _aligned(self, reads: Iterator[FastqColumns]) -> Iterator[RawRecords]:
+        """Yield the aligner's records of whole templates; note its header."""
+        words = ("-p", *self._settings.align.options)
+        with align_stream(self._bwa, words, reads, self._threads, CHUNK_BASES) as (self._header, batches):
+            aligner.check_contigs(self._bwa.reference, self._header, self._kit)
+            yield from whole_templates(batches)
 
     def call(self, grouping: Grouping, header: BamHeader, reference: Reference) -> Iterator[RawRecords]:
         """Yield the aligned consensus reads: those that inherit, then those aligned again."""

@@ -3,6 +3,7 @@
 The order depends on the records alone, not on how they arrived. `CoordinateSorter` keeps to a ceiling of memory.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -85,19 +86,22 @@ def index_bam(path: Path, header: BamHeader) -> Path:
     return index
 
 
-class CoordinateSorter:
-    """A BAM file in coordinate order and its `.bai`, from records in any order within a ceiling of memory.
+class SortedWriter(ABC):
+    """A BAM file of records in an order of keys, given in any, within a ceiling of memory.
 
-    `SO:coordinate` is set in the header. Both files appear when the `with` block ends well, and not at all otherwise;
-    their bytes do not depend on the memory.
+    It appears when the `with` block ends well, and not at all otherwise; its bytes do not depend on the memory.
     """
 
-    def __init__(self, path: Path, header: BamHeader, memory: int, threads: int = 1, level: int = LEVEL) -> None:
-        """Take the final path, the header, the bytes that may be held; temporary files stand beside the path."""
-        self._path, self._header = path, header.with_order("coordinate")
+    def __init__(
+        self, path: Path, header: BamHeader, memory: int, sort_memory: int, crowd: str, threads: int, level: int
+    ) -> None:
+        """Take the final path, the header, the bytes that may be held, those of the sort, and what one key's items are.
+
+        Temporary files stand beside the path.
+        """
         self._chunk_bytes = max(min(memory // 8, MOST_CHUNK_BYTES), 1)
-        self._sort = ExternalSort(path.parent, memory // 4 * 3, 1, 3, "records that start at one place")
-        self._writer = BamWriter(path, self._header, threads, level)
+        self._sort = ExternalSort(path.parent, sort_memory, 1, 3, crowd)
+        self._writer = BamWriter(path, header, threads, level)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -114,9 +118,38 @@ class CoordinateSorter:
             self._stack.__exit__(kind, error, trace)
             return
         with self._stack:
-            for records in self._sorted():
-                self._writer.write(records)
-        index_bam(self._path, self._header)
+            for rows, source in self._sort.chunks(self._chunk_bytes):
+                for records in self.ordered(rows, source):
+                    self._writer.write(records)
+
+    @abstractmethod
+    def ordered(self, rows: NDArray[np.int64], source: Source) -> Iterator[RawRecords]:
+        """Yield the records of rows key, place and size, which are in the order of their keys."""
+
+    def add(self, records: RawRecords, keys: NDArray[np.int64]) -> None:
+        """Add records with their keys (one row).
+
+        Raises:
+            InputError: the temporary file cannot be written.
+        """
+        add_records(self._sort, records, keys)
+
+
+class CoordinateSorter(SortedWriter):
+    """A BAM file in coordinate order and its `.bai`, which appears with it; `SO:coordinate` is set in the header."""
+
+    def __init__(self, path: Path, header: BamHeader, memory: int, threads: int = 1, level: int = LEVEL) -> None:
+        """Take the final path, the header, the bytes that may be held; temporary files stand beside the path."""
+        self._path, self._header = path, header.with_order("coordinate")
+        crowd = "records that start at one place"
+        super().__init__(path, self._header, memory, memory // 4 * 3, crowd, threads, level)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if error is None:
+            index_bam(self._path, self._header)
 
     def write(self, records: RawRecords) -> None:
         """Add records.
@@ -127,14 +160,14 @@ class CoordinateSorter:
         from ctdna.kernels.record import record_fields
 
         fields = record_fields(records.data, records.offsets)
-        add_records(self._sort, records, _coordinate_keys(fields).reshape(1, -1))
+        self.add(records, _coordinate_keys(fields).reshape(1, -1))
 
-    def _sorted(self) -> Iterator[RawRecords]:
-        for rows, source in self._sort.chunks(self._chunk_bytes):
-            if rows[2].sum() <= self._chunk_bytes:
-                yield _in_order(rows, source)
-            else:
-                yield from self._one_place(rows, source)
+    def ordered(self, rows: NDArray[np.int64], source: Source) -> Iterator[RawRecords]:
+        """Yield the records in order of name and flag as well; a key larger than a chunk in several parts."""
+        if rows[2].sum() <= self._chunk_bytes:
+            yield _in_order(rows, source)
+        else:
+            yield from self._one_place(rows, source)
 
     def _one_place(self, rows: NDArray[np.int64], source: Source) -> Iterator[RawRecords]:
         """Yield the records of one key, which are more than a chunk."""

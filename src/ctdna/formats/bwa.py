@@ -1,6 +1,8 @@
 """`bwa mem` as a stream: FASTQ columns go in, raw records come out."""
 
+import fcntl
 import re
+import select
 import shutil
 import subprocess
 import threading
@@ -26,7 +28,12 @@ _STOP_SECONDS = 5
 """Patience with the last words of an aligner that was given up; a child of its own may hold the pipe open."""
 CHUNK_BASES = 10_000_000
 """Bases that the aligner takes at once; pairs of one chunk share an estimate of the insert size."""
-_READ_BYTES = 8 << 20
+_READ_BYTES = 4 << 20
+"""Most that is taken at once of what the aligner wrote."""
+_PAUSE_SECONDS = 0.01
+"""When the aligner writes nothing for so long, what it wrote is taken."""
+_PIPE_BYTES = 1 << 20
+"""Room of a pipe, where the system allows it: the aligner seldom waits for its reader."""
 _CHECKED_BASES = 512
 _INSTALL = "install bwa {version} (Debian 12: apt-get install bwa)"
 
@@ -207,6 +214,9 @@ def _pipes(process: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[b
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):
+            fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return process.stdin, process.stdout, process.stderr
 
 
@@ -242,7 +252,7 @@ def _batches(stream: IO[bytes], rest: bytes, header: BamHeader, finish: Callable
     offsets = np.cumsum([0, *(len(name) for name in names)]).astype(np.int64)
     chunk = b"\n"
     while chunk:
-        chunk = stream.read(_READ_BYTES)
+        chunk = _written(stream)
         rest += chunk
         end = rest.rfind(b"\n") + 1
         if end:
@@ -251,6 +261,17 @@ def _batches(stream: IO[bytes], rest: bytes, header: BamHeader, finish: Callable
     finish()
     if rest:
         raise ProgramError(None, "bwa mem", "its output ends within a line", "run again")
+
+
+def _written(stream: IO[bytes]) -> bytes:
+    """Return what the aligner has written, up to `_READ_BYTES`; nothing at the end."""
+    parts, left = [], _READ_BYTES
+    while left and (part := stream.read1(left)):  # type: ignore[attr-defined]
+        parts.append(part)
+        left -= len(part)
+        if not select.select([stream], [], [], _PAUSE_SECONDS)[0]:
+            break
+    return b"".join(parts)
 
 
 def _parse(content: bytes, names: NDArray[np.uint8], offsets: NDArray[np.int64], header: BamHeader) -> RawRecords:

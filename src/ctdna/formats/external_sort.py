@@ -6,6 +6,7 @@ Nothing goes to disk while all fits.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -19,10 +20,14 @@ from ctdna.model.errors import InputError
 
 MOST_RUN_BYTES = 512 << 20
 """Larger runs make a sort no faster."""
-MOST_CHUNK_BYTES = 2 << 20
+MOST_CHUNK_BYTES = 6 << 20
 """A chunk that stays in the processor's cache."""
+_ROW_COPIES = 2
+"""Rows are held once while they are collected, and once more while they are sorted."""
 _LEAST_BLOCK = 64
 _MOST_BLOCK = 1 << 16
+_MERGE_SHARE = 8
+"""Of the rows that would fit, those of one in so many are read ahead while runs are merged."""
 _BYTES_PER_NUMBER = 36
 """Memory for each number of the items of one key: the rows themselves and what is worked out from them."""
 
@@ -80,10 +85,11 @@ class OutOfOrderError(Exception):
 class ExternalSort:
     """Items collected, and given back by key; see the module's text."""
 
-    def __init__(self, folder: Path, memory: int, n_keys: int, n_columns: int, crowd: str) -> None:
+    def __init__(self, folder: Path, memory: int, n_keys: int, n_columns: int, crowd: str, threads: int = 1) -> None:
         """Take the folder of the temporary files, the bytes that may be held, and the numbers of an item.
 
-        `crowd` is what items of one key are, for the error if there are too many.
+        `crowd` is what items of one key are, for the error if there are too many. With two threads or more a run is
+        written while the next one is collected.
         """
         self._crowd = crowd
         self._n_keys, self._n_columns = n_keys, n_columns
@@ -92,6 +98,10 @@ class ExternalSort:
         self.data: Bytes = np.empty(self._capacity, dtype=np.uint8)
         self._used = self._n_rows = 0
         self._rows: list[Rows] = []
+        self._spare: Bytes = np.empty(0, dtype=np.uint8)
+        self._n_writers = int(threads > 1)
+        self._writer: ThreadPoolExecutor | None = None
+        self._written: Future[Bytes] | None = None
         self._bytes_file, self._rows_file = SpillFile(folder), SpillFile(folder)
         self._runs: list[_Run] = []
         self._stack = ExitStack()
@@ -99,6 +109,8 @@ class ExternalSort:
     def __enter__(self) -> Self:
         self._stack.enter_context(self._bytes_file)
         self._stack.enter_context(self._rows_file)
+        if self._n_writers:
+            self._writer = self._stack.enter_context(ThreadPoolExecutor(self._n_writers))
         return self
 
     def __exit__(
@@ -114,7 +126,7 @@ class ExternalSort:
     @property
     def is_spilled(self) -> bool:
         """Return whether anything went to disk."""
-        return bool(self._runs)
+        return bool(self._runs) or self._written is not None
 
     def reserve(self, n_bytes: int) -> int:
         """Return where in `data` the next `n_bytes` may be written; what is there goes to disk first if need be.
@@ -122,7 +134,7 @@ class ExternalSort:
         Raises:
             InputError: the temporary file cannot be written.
         """
-        if self._used + n_bytes + 8 * self._n_columns * self._n_rows > self._capacity and self._n_rows:
+        if self._used + n_bytes + _ROW_COPIES * 8 * self._n_columns * self._n_rows > self._capacity and self._n_rows:
             self._spill()
         if n_bytes > len(self.data):
             self.data = np.empty(n_bytes, dtype=np.uint8)
@@ -130,7 +142,12 @@ class ExternalSort:
 
     def hold(self, n_bytes: int) -> None:
         """Keep no more than so many bytes of items from now on; it can only become less."""
-        self._capacity = max(min(n_bytes, self._capacity), 1)
+        self._capacity = max(min(n_bytes // (1 + self._n_writers), self._capacity), 1)
+
+    def pause(self) -> None:
+        """Tell that few items come for a while: where some are on disk already, those held follow them meanwhile."""
+        if self.is_spilled and self._n_rows:
+            self._spill()
 
     def add(self, rows: Rows, used: int) -> None:
         """Take items (numbers, items) whose bytes were written to `data`, which is full up to `used` now."""
@@ -138,28 +155,47 @@ class ExternalSort:
         self._n_rows += rows.shape[1]
         self._used = used
 
-    def _sorted_rows(self) -> Rows:
+    def _sorted_rows(self, parts: list[Rows]) -> Rows:
         from ctdna.kernels.order import radix_order
 
-        if not self._rows:
-            return np.empty((self._n_columns, 0), dtype=np.int64)
-        rows = np.concatenate(self._rows, axis=1)
-        self._rows = []
+        rows = np.concatenate((np.empty((self._n_columns, 0), dtype=np.int64), *parts), axis=1)
+        parts.clear()
         order = radix_order(np.ascontiguousarray(rows[: self._n_keys]))
         for column in rows:
             column[:] = column[order]
         return rows
 
     def _spill(self) -> None:
+        """Send what is held to disk."""
+        parts, data = self._rows, self.data
+        self._rows, self._used, self._n_rows = [], 0, 0
+        if self._writer is None:
+            self._spare = self._write_run(parts, data)
+        else:
+            self._finish()
+            self._written = self._writer.submit(self._write_run, parts, data)
+        self.data, self._spare = self._spare, np.empty(0, dtype=np.uint8)
+        if len(self.data) < self._capacity:
+            self.data = np.empty(self._capacity, dtype=np.uint8)
+        elif len(self.data) > self._capacity:
+            self.data.resize(self._capacity, refcheck=False)  # gives memory back without copying what stays
+
+    def _finish(self) -> None:
+        """Wait for the run that is being written; its memory is spare then."""
+        if self._written is not None:
+            self._spare, self._written = self._written.result(), None
+
+    def _write_run(self, parts: list[Rows], data: Bytes) -> Bytes:
+        """Write items in order as a run; return the memory of their bytes."""
         from ctdna.kernels.record import read_bytes
 
-        rows = self._sorted_rows()
+        rows = self._sorted_rows(parts)
         at, size = rows[self._n_keys], rows[self._n_keys + 1]
         offsets = np.concatenate(([0], np.cumsum(size))).astype(np.int64)
         start = -1
         for first, after in spans(size, PIECE_BYTES):
             part = offsets[first : after + 1] - offsets[first]
-            placed = self._bytes_file.append(read_bytes(self.data, np.ascontiguousarray(at[first:after]), part))
+            placed = self._bytes_file.append(read_bytes(data, np.ascontiguousarray(at[first:after]), part))
             start = placed if start < 0 else start
         rows[self._n_keys] = start + offsets[:-1]
         row_at = -1
@@ -167,9 +203,7 @@ class ExternalSort:
             placed = self._rows_file.append(np.ascontiguousarray(rows[:, first : first + _MOST_BLOCK].T))
             row_at = placed if row_at < 0 else row_at
         self._runs.append(_Run(self._rows_file, row_at, rows.shape[1], self._n_columns))
-        self._used = self._n_rows = 0
-        if self._capacity < len(self.data):
-            self.data = np.empty(self._capacity, dtype=np.uint8)
+        return data
 
     def chunks(self, chunk_bytes: int) -> Iterator[tuple[Rows, Source]]:
         """Yield the items in the order of their keys, all of one key together, in chunks of about `chunk_bytes`.
@@ -180,12 +214,13 @@ class ExternalSort:
             InputError: the rows of one key are too many for the memory, or the temporary files cannot be written or
                 read.
         """
-        if not self._runs:
-            yield from self._cut(self._sorted_rows(), chunk_bytes, InMemory(self.data))
+        if not self.is_spilled:
+            yield from self._cut(self._sorted_rows(self._rows), chunk_bytes, InMemory(self.data))
             return
         if self._n_rows:
             self._spill()
-        self.data = np.empty(0, dtype=np.uint8)
+        self._finish()
+        self.data = self._spare = np.empty(0, dtype=np.uint8)
         for rows in self._merged():
             yield from self._cut(rows, chunk_bytes, self._bytes_file)
 
@@ -201,7 +236,7 @@ class ExternalSort:
             return
         rows = np.concatenate(self._rows, axis=1)
         keys = rows[: self._n_keys]
-        if self._runs or not _is_in_order(keys):
+        if self.is_spilled or not _is_in_order(keys):
             raise OutOfOrderError
         n = _n_below(keys, tuple(keys[:, -1].tolist()))
         yield from self._cut(rows[:, :n], chunk_bytes, InMemory(self.data))
@@ -226,7 +261,7 @@ class ExternalSort:
         from ctdna.kernels.order import radix_order
 
         left = self._runs
-        block = min(max(self._rows_at_most // len(left), _LEAST_BLOCK), _MOST_BLOCK)
+        block = min(max(self._rows_at_most // (_MERGE_SHARE * len(left)), _LEAST_BLOCK), _MOST_BLOCK)
         while left:
             for run in left:
                 if 2 * run.rows.shape[1] < block:

@@ -17,7 +17,7 @@ from ctdna.model.columns import FastqColumns
 from ctdna.model.errors import InputError
 
 BATCH_READS = 100_000
-_CHUNK_BYTES = 16 << 20
+_CHUNK_BYTES = 4 << 20
 _GZIP_ERRORS: tuple[type[Exception], ...] = (OSError, zlib.error, cast(type[Exception], IsalError))
 _DAMAGED = "the file is damaged: copy or make it again"
 

@@ -139,9 +139,10 @@ def _pack_read(bases: Bytes, start: Int, n: Int, codes: Bytes, words: Words) -> 
     words[0] = 0
     while left > 0:
         size = min(left, np.int64(WORD_BASES))
+        some = bases[at : at + size]
         word = np.int64(0)
         for k in range(size):
-            word |= np.int64(codes[bases[at + k]]) << 2 * k
+            word |= np.int64(codes[some[k]]) << 2 * k
         words[w] = word
         at, left, w = at + size, left - size, w + 1
 

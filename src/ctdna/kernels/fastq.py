@@ -29,12 +29,24 @@ def count_lines(text: Bytes) -> Int:
     return n
 
 
+_BLOCK = 32
+"""Bytes that are searched for a line feed in one step of the processor."""
+
+
 @lean_kernel
 def _line_end(text: Bytes, at: Int) -> Int:
-    k = at
-    while text[k] != 10:
+    rest = text[at:]
+    k = 0
+    while k <= len(rest) - _BLOCK:
+        is_found = np.uint8(0)
+        for j in range(k, k + _BLOCK):
+            is_found |= np.uint8(rest[j] == 10)
+        if is_found:
+            break
+        k += _BLOCK
+    while rest[k] != 10:
         k += 1
-    return k
+    return at + k
 
 
 @lean_kernel
@@ -98,22 +110,38 @@ _BASE_OF = _base_table()
 
 
 @lean_kernel
+def _fill_bases(source: Bytes, out: Bytes) -> bool:
+    """Copy bases, in upper case; return whether all are bases. Slices, counted from 0, are copied many at a time."""
+    has_other = np.uint8(0)
+    for k in range(len(out)):
+        base = source[k]
+        has_other |= np.uint8((base != 65) & (base != 67) & (base != 71) & (base != 84) & (base != 78))
+        out[k] = base
+    if has_other:
+        for k in range(len(out)):
+            out[k] = _BASE_OF[source[k]]
+            if out[k] == 0:
+                return False
+    return True
+
+
+@lean_kernel
+def _fill_quals(source: Bytes, out: Bytes) -> bool:
+    """Copy qualities as numbers; return whether all are in range."""
+    has_other = np.uint8(0)
+    for k in range(len(out)):
+        letter = source[k]
+        has_other |= np.uint8((letter < 33) | (letter > 126))
+        out[k] = (np.int64(letter) - 33) & 255
+    return bool(has_other == 0)
+
+
+@lean_kernel
 def _fill_read(text: Bytes, line: NDArray[np.int64], bases: Bytes, quals: Bytes, to: Int) -> Int:
-    n_bad_bases = np.int64(0)
-    n_bad_quals = np.int64(0)
-    base_at, qual_at = line[2], line[4]
-    n = line[3] - base_at
-    for k in range(n):
-        base = _BASE_OF[text[base_at + k]]
-        n_bad_bases += np.int64(base == 0)
-        bases[to + k] = base
-    for k in range(n):
-        qual = np.int64(text[qual_at + k]) - 33
-        n_bad_quals += np.int64(qual < 0 or qual > 93)
-        quals[to + k] = qual & 255
-    if n_bad_bases > 0:
+    end = to + line[3] - line[2]
+    if not _fill_bases(text[line[2] : line[3]], bases[to:end]):
         return np.int64(5)
-    return np.int64(4) if n_bad_quals > 0 else np.int64(0)
+    return np.int64(0 if _fill_quals(text[line[4] : line[5]], quals[to:end]) else 4)
 
 
 @kernel
@@ -165,9 +193,7 @@ def format_fastq(reads: FastqColumns) -> Bytes:
         at = _append(out, at + 1, reads.bases[reads.offsets[i] : reads.offsets[i + 1]])
         out[at], out[at + 1], out[at + 2] = 10, 43, 10
         at += 3
-        for k in range(reads.offsets[i], reads.offsets[i + 1]):
-            out[at] = reads.quals[k] + 33
-            at += 1
+        at = _append_quals(out, at, reads.quals[reads.offsets[i] : reads.offsets[i + 1]])
         out[at] = 10
         at += 1
     return out
@@ -177,6 +203,14 @@ def format_fastq(reads: FastqColumns) -> Bytes:
 def _append(out: Bytes, at: Int, item: Bytes) -> Int:
     out[at : at + len(item)] = item
     return at + len(item)
+
+
+@lean_kernel
+def _append_quals(out: Bytes, at: Int, quals: Bytes) -> Int:
+    target = out[at : at + len(quals)]
+    for k in range(len(quals)):
+        target[k] = np.int64(quals[k]) + 33
+    return at + len(quals)
 
 
 @lean_kernel

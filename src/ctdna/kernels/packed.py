@@ -5,17 +5,9 @@ from numpy.typing import NDArray
 
 from ctdna.kernels.grouping import Indices, copy_without_mi, n_digits, put_mi
 from ctdna.kernels.jit import kernel, lean_kernel
-from ctdna.kernels.record import FIXED_BYTES, Bytes, Int, Offsets
+from ctdna.kernels.record import FIXED_BYTES, Bytes, Int, Offsets, copy_bytes
 from ctdna.kernels.templates import Reads, pair_neighbours, scan_reads
 from ctdna.model.columns import RawRecords
-
-
-@kernel
-def copy_bytes(data: Bytes, at: Int, out: Bytes, to: Int, n: Int) -> None:
-    """Copy `n` bytes."""
-    source, target = data[at : at + n], out[to : to + n]
-    for k in range(n):
-        target[k] = source[k]
 
 
 @lean_kernel
@@ -48,8 +40,7 @@ def pack_templates(
                 end = copy_without_mi(data, at, reads.tags_at[record], offsets[record + 1], out, end)
                 _put_size(out, start, end)
             else:
-                copy_bytes(data, at, out, end, size)
-                end += size
+                end = copy_bytes(data, at, out, end, size)
             if k == 0:
                 places[2, i] = end - places[0, i]
         places[1, i] = end - places[0, i]

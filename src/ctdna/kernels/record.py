@@ -51,6 +51,15 @@ def u32(data: Bytes, at: Int) -> Int:
 
 
 @lean_kernel
+def copy_bytes(data: Bytes, at: Int, out: Bytes, to: Int, n: Int) -> Int:
+    """Copy `n` bytes; return where the copy ends. Slices, counted from 0, are copied many bytes at a time."""
+    source, target = data[at : at + n], out[to : to + n]
+    for k in range(n):
+        target[k] = source[k]
+    return np.int64(to + n)
+
+
+@lean_kernel
 def i32(data: Bytes, at: Int) -> Int:
     """Return the signed 4-byte number at `at`."""
     value = u32(data, at)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ctdna.kernels.collapse import END_BASES, END_MASK
 from ctdna.kernels.jit import kernel, lean_kernel
 from ctdna.kernels.orient import NIBBLE_COMPLEMENT
-from ctdna.kernels.record import FIXED_BYTES, Bytes, Int, Offsets, tag_end, u16, u32
+from ctdna.kernels.record import FIXED_BYTES, Bytes, Int, Offsets, copy_bytes, tag_end, u16, u32
 from ctdna.kernels.record_build import nibble_table, put16, put32
 from ctdna.model.columns import RawRecords, RecordFields
 
@@ -21,13 +21,6 @@ FORWARD = nibble_table()
 """BAM's 4-bit base of an ASCII letter."""
 TURNED = NIBBLE_COMPLEMENT[FORWARD]
 """That of its complement."""
-
-
-@lean_kernel
-def _copy(out: Bytes, to: Int, source: Bytes, start: Int, n: Int) -> Int:
-    for k in range(n):
-        out[to + k] = source[start + k]
-    return np.int64(to + n)
 
 
 class Heads(NamedTuple):
@@ -96,8 +89,8 @@ def take_heads(data: Bytes, fields: RecordFields, bounds: Offsets) -> tuple[Head
     out, marks = np.empty(offsets[m], dtype=np.uint8), np.zeros(m, dtype=np.int64)
     for j in range(m):
         i, to = chosen[j], offsets[j]
-        _copy(out, to, data, fields.name_at[i] - FIXED_BYTES, np.int64(FIXED_BYTES))
-        _copy(out, to + FIXED_BYTES, data, fields.cigar_at[i], 4 * np.int64(fields.n_cigar[i]))
+        copy_bytes(data, fields.name_at[i] - FIXED_BYTES, out, to, np.int64(FIXED_BYTES))
+        copy_bytes(data, fields.cigar_at[i], out, to + FIXED_BYTES, 4 * np.int64(fields.n_cigar[i]))
         marks[j] = _end_marks(data, fields, i)
     return Heads(out, offsets, marks), bad
 
@@ -128,26 +121,32 @@ def are_doubtful(
 
 
 @lean_kernel
-def _put_bases(out: Bytes, to: Int, bases: Bytes, start: Int, n: Int, nibble_of: Bytes) -> Int:
-    """Write n packed bases; return where they end."""
-    for k in range(0, n - 1, 2):
-        high, low = np.int64(nibble_of[bases[start + k]]), np.int64(nibble_of[bases[start + k + 1]])
-        out[to + (k >> 1)] = high << 4 | low
+def _put_bases(out: Bytes, bases: Bytes, nibble_of: Bytes) -> None:
+    """Fill `out` with packed bases. Slices, counted from 0, take the fewest steps."""
+    n = len(bases)
+    for k in range(n >> 1):
+        high, low = np.int64(nibble_of[bases[2 * k]]), np.int64(nibble_of[bases[2 * k + 1]])
+        out[k] = high << 4 | low
     if n & 1:
-        out[to + (n >> 1)] = np.int64(nibble_of[bases[start + n - 1]]) << 4
-    return to + (n + 1) // 2
+        out[n >> 1] = np.int64(nibble_of[bases[n - 1]]) << 4
 
 
 @lean_kernel
-def _put_bases_turned(out: Bytes, to: Int, bases: Bytes, start: Int, n: Int, nibble_of: Bytes) -> Int:
-    """Write n packed bases from the last to the first; return where they end."""
-    last = start + n - 1
-    for k in range(0, n - 1, 2):
-        high, low = np.int64(nibble_of[bases[last - k]]), np.int64(nibble_of[bases[last - k - 1]])
-        out[to + (k >> 1)] = high << 4 | low
+def _put_bases_turned(out: Bytes, bases: Bytes, nibble_of: Bytes) -> None:
+    """Fill `out` with packed bases from the last to the first."""
+    n = len(bases)
+    for k in range(n >> 1):
+        high, low = np.int64(nibble_of[bases[n - 1 - 2 * k]]), np.int64(nibble_of[bases[n - 2 - 2 * k]])
+        out[k] = high << 4 | low
     if n & 1:
-        out[to + (n >> 1)] = np.int64(nibble_of[bases[start]]) << 4
-    return to + (n + 1) // 2
+        out[n >> 1] = np.int64(nibble_of[bases[0]]) << 4
+
+
+@lean_kernel
+def _put_turned(out: Bytes, quals: Bytes) -> None:
+    n = len(quals)
+    for k in range(n):
+        out[k] = quals[n - 1 - k]
 
 
 @lean_kernel
@@ -156,22 +155,22 @@ def _put_read(
 ) -> Int:
     """Write bases and qualities of read i as a record holds them; return where they end."""
     bases, quals, offsets = reads
-    start = offsets[i]
-    n = offsets[i + 1] - start
+    start, stop = offsets[i], offsets[i + 1]
+    quals_at = to + (stop - start + 1) // 2
+    end = quals_at + stop - start
     if is_reverse:
-        to = _put_bases_turned(out, to, bases, start, n, tables[1])
-        for k in range(n):
-            out[to + k] = quals[start + n - 1 - k]
+        _put_bases_turned(out[to:quals_at], bases[start:stop], tables[1])
+        _put_turned(out[quals_at:end], quals[start:stop])
     else:
-        to = _put_bases(out, to, bases, start, n, tables[0])
-        for k in range(n):
-            out[to + k] = quals[start + k]
-    return np.int64(to + n)
+        _put_bases(out[to:quals_at], bases[start:stop], tables[0])
+        copy_bytes(quals, start, out, quals_at, stop - start)
+    return np.int64(end)
 
 
 @kernel
 def spread_pairs(
     heads: Heads,
+    chosen: Offsets,
     representative: NDArray[np.int64],
     is_turned: NDArray[np.bool_],
     names: tuple[Bytes, Offsets],
@@ -179,39 +178,41 @@ def spread_pairs(
     reads: tuple[tuple[Bytes, Bytes, Offsets], tuple[Bytes, Bytes, Offsets]],
     tables: tuple[Bytes, Bytes],
 ) -> RawRecords:
-    """Return the records of n read pairs, read 1 then read 2 of each, aligned as their representatives are.
+    """Return the records of the chosen read pairs, read 1 then read 2 of each, aligned as their representatives are.
 
     `heads` are `take_heads` of the representatives. A turned pair's read 1 is aligned as its representative's read 2.
     `umis` become RX; `reads` are bases, qualities and offsets of both ends; `tables` are `FORWARD` and `TURNED`.
     """
-    n = len(representative)
+    n = len(chosen)
     offsets = np.zeros(2 * n + 1, dtype=np.int64)
-    for i in range(n):
+    for k in range(n):
+        i = chosen[k]
         fixed = FIXED_BYTES + 1 + names[1][i + 1] - names[1][i] + 4 + umis[1][i + 1] - umis[1][i]
         for end in range(2):
             head = 2 * representative[i] + (1 - end if is_turned[i] else end)
             n_bases = reads[end][2][i + 1] - reads[end][2][i]
             size = fixed + heads.offsets[head + 1] - heads.offsets[head] - FIXED_BYTES + (n_bases + 1) // 2 + n_bases
-            offsets[2 * i + end + 1] = offsets[2 * i + end] + size
+            offsets[2 * k + end + 1] = offsets[2 * k + end] + size
     out = np.empty(offsets[-1], dtype=np.uint8)
-    for i in range(n):
+    for k in range(n):
+        i = chosen[k]
         for end in range(2):
             head = 2 * representative[i] + (1 - end if is_turned[i] else end)
-            at, start = offsets[2 * i + end], heads.offsets[head]
+            at, start = offsets[2 * k + end], heads.offsets[head]
             n_name = names[1][i + 1] - names[1][i]
-            _copy(out, at, heads.data, start, np.int64(FIXED_BYTES))
+            copy_bytes(heads.data, start, out, at, np.int64(FIXED_BYTES))
             flag = u16(out, at + 18) & ~(_READ1 | _READ2) | (_READ1 if end == 0 else _READ2)
-            put32(out, at, offsets[2 * i + end + 1] - at - 4)
+            put32(out, at, offsets[2 * k + end + 1] - at - 4)
             out[at + 12] = n_name + 1
             put16(out, at + 18, flag)
             put32(out, at + 20, reads[end][2][i + 1] - reads[end][2][i])
-            to = _copy(out, at + FIXED_BYTES, names[0], names[1][i], n_name)
+            to = copy_bytes(names[0], names[1][i], out, at + FIXED_BYTES, n_name)
             out[to] = 0
-            to = _copy(out, to + 1, heads.data, start + FIXED_BYTES, heads.offsets[head + 1] - start - FIXED_BYTES)
-            to = _put_read(out, to, reads[end], np.int64(i), flag & _REVERSE, tables)
+            to = copy_bytes(heads.data, start + FIXED_BYTES, out, to + 1, heads.offsets[head + 1] - start - FIXED_BYTES)
+            to = _put_read(out, to, reads[end], i, flag & _REVERSE, tables)
             put16(out, to, np.int64(_RX))
             out[to + 2] = 90
-            to = _copy(out, to + 3, umis[0], umis[1][i], umis[1][i + 1] - umis[1][i])
+            to = copy_bytes(umis[0], umis[1][i], out, to + 3, umis[1][i + 1] - umis[1][i])
             out[to] = 0
     return RawRecords(out, offsets)
 
@@ -230,7 +231,7 @@ def first_tags(comments: Bytes, offsets: Offsets) -> tuple[Bytes, Offsets]:
         out_offsets[i + 1] = out_offsets[i] + k - offsets[i] - 5
     out = np.empty(out_offsets[n], dtype=np.uint8)
     for i in range(n):
-        _copy(out, out_offsets[i], comments, offsets[i] + 5, ends[i] - offsets[i] - 5)
+        copy_bytes(comments, offsets[i] + 5, out, out_offsets[i], ends[i] - offsets[i] - 5)
     return out, out_offsets
 
 
@@ -247,4 +248,4 @@ def warm() -> None:
     reads = (text, text, ends)
     zero = np.zeros(1, dtype=np.int64)
     are_doubtful(heads, zero, zero.astype(np.bool_), np.zeros((1, 2), dtype=np.int64))
-    spread_pairs(heads, zero, zero.astype(np.bool_), (text, ends), umis, (reads, reads), (FORWARD, TURNED))
+    spread_pairs(heads, zero, zero, zero.astype(np.bool_), (text, ends), umis, (reads, reads), (FORWARD, TURNED))

@@ -203,21 +203,30 @@ class Alignments:
         `Collapser` returned them.
         """
         self._forget(pairs.first)
+        return self.spread_ready(pairs)
+
+    def spread_ready(self, pairs: Waiting) -> tuple[RawRecords, Waiting]:
+        """Return the records of pairs whose representatives are aligned already and that are in no doubt; the others.
+
+        All representatives are kept that pairs to come may need.
+        """
         heads = Heads(self._data, self._offsets[: 2 * self._n + 1], self._marks[: 2 * self._n])
-        doubtful = are_doubtful(heads, self._indices(pairs.representative), pairs.is_turned, pairs.marks)
-        left = take_waiting(pairs, np.flatnonzero(doubtful))
-        if doubtful.any():
-            pairs = take_waiting(pairs, np.flatnonzero(~doubtful))
+        known = np.flatnonzero(pairs.representative < self.n_aligned)
+        own = self._indices(pairs.representative)
+        doubtful = are_doubtful(heads, own[known], pairs.is_turned[known], pairs.marks[known])
+        is_left = np.ones(pairs.n_pairs, dtype=np.bool_)
+        is_left[known] = doubtful
         records: RawRecords = spread_pairs(
             heads,
-            self._indices(pairs.representative),
+            np.flatnonzero(~is_left),
+            own,
             pairs.is_turned,
             (pairs.names, pairs.name_offsets),
             (pairs.umis, pairs.umi_offsets),
             ((pairs.bases1, pairs.quals1, pairs.offsets1), (pairs.bases2, pairs.quals2, pairs.offsets2)),
             (FORWARD, TURNED),
         )
-        return records, left
+        return records, pairs if is_left.all() else take_waiting(pairs, np.flatnonzero(is_left))
 
 
 def take_waiting(pairs: Waiting, chosen: NDArray[np.int64]) -> Waiting:

@@ -28,6 +28,7 @@ from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
 from ctdna.model.params.consensus import FilterParams
 from ctdna.stages.reference_fit import ReadsFit
+from ctdna.stages.stretches import Laid, Stretches, joined
 from ctdna.stages.tiers import consensus_tiers
 
 REASONS = {
@@ -49,16 +50,6 @@ class Filtered(NamedTuple):
     """A key of `REASONS`, or 0: kept."""
     masked: NDArray[np.int32]
     """Bases newly masked."""
-
-
-class Stretches(NamedTuple):
-    """Stretches of the reference that the records to retag lie on, apart from each other, in order."""
-
-    contig: NDArray[np.int64]
-    start0: NDArray[np.int64]
-    end0: NDArray[np.int64]
-    of_record: NDArray[np.int64]
-    """For each record the index of its stretch; -1: its tags stay."""
 
 
 def limits_of(params: FilterParams) -> Limits:
@@ -173,8 +164,12 @@ def add_metrics(one: StageMetrics | None, other: StageMetrics) -> StageMetrics:
     )
 
 
-def stretches(records: RawRecords, filtered: Filtered, lengths: NDArray[np.int64]) -> Stretches:
-    """Return the stretches of reference under the kept mapped records with masked bases.
+def stretches(
+    records: RawRecords, filtered: Filtered, lengths: NDArray[np.int64]
+) -> tuple[Stretches, NDArray[np.int64]]:
+    """Return the stretches of reference under the kept mapped records with masked bases, and each record's stretch.
+
+    The latter is an index; -1: the record's tags stay.
 
     Raises:
         InputError: an alignment hangs over the end of its contig.
@@ -189,34 +184,20 @@ def stretches(records: RawRecords, filtered: Filtered, lengths: NDArray[np.int64
     if len(over):
         where = f"read {_name(records, fields, int(chosen[over[0]]))}"
         raise InputError(None, where, "its alignment ends behind its contig's end", "align against this reference")
-    order = np.lexsort((start0, contig))
-    contig, start0, end0 = contig[order], start0[order], end0[order]
-    key = contig << 32
-    reach = np.maximum.accumulate(key + end0) if len(order) else key
-    is_new = np.ones(len(order), dtype=bool)
-    is_new[1:] = key[1:] + start0[1:] > reach[:-1]
-    first = np.flatnonzero(is_new)
+    found, of_chosen = joined(contig, start0, end0)
     of_record = np.full(len(records), -1, dtype=np.int64)
-    of_record[chosen[order]] = np.cumsum(is_new) - 1
-    ends = (np.append(first[1:], len(order)) - 1)[: len(first)]
-    return Stretches(contig[first], start0[first], reach[ends] - key[first], of_record)
+    of_record[chosen] = of_chosen
+    return found, of_record
 
 
-def kept_records(
-    records: RawRecords, filtered: Filtered, found: Stretches, bases: list[NDArray[np.uint8]], fit: ReadsFit
-) -> RawRecords:
+def kept_records(records: RawRecords, filtered: Filtered, reference: Laid, fit: ReadsFit) -> RawRecords:
     """Return the kept records in their order, NM, MD and UQ renewed where bases were masked.
 
-    `bases` are the reference's upper-case letters of each stretch; `fit` learns how well they suit the reads.
+    `reference` are the stretches' bases; `fit` learns how well they suit the reads.
     """
-    reference = np.concatenate([np.zeros(1, dtype=np.uint8), *bases]).astype(np.uint8)
-    starts = np.cumsum([1, *(len(part) for part in bases)]).astype(np.int64)
-    has_stretch = found.of_record >= 0
-    place = np.where(has_stretch, starts[found.of_record], -1)
-    first0 = np.append(found.start0, 0)
-    shift = np.where(has_stretch, first0[found.of_record], 0)
-    fit.add(records, filtered.fields, np.where(has_stretch, place + filtered.fields.pos0 - shift, -1), reference)
-    return take_retagged(records, filtered.fields, kept_indices(filtered), place, shift, reference)
+    letters, starts, start0 = reference
+    fit.add(records, filtered.fields, np.where(starts >= 0, starts + filtered.fields.pos0 - start0, -1), letters)
+    return take_retagged(records, filtered.fields, kept_indices(filtered), starts, start0, letters)
 
 
 def kept_indices(filtered: Filtered) -> NDArray[np.int64]:

@@ -23,6 +23,7 @@ from ctdna.kernels.orient import COMPLEMENT
 from ctdna.kernels.record import record_fields, tag_code, take_records
 from ctdna.model.columns import RawRecords
 from ctdna.stages.realign import COMPLEMENTED_TAGS, REVERSED_TAGS
+from ctdna.stages.stretches import Stretches, joined, laid
 
 REASONS = ("inherited", "not_plain", "low_mapq", "mismatches", "no_place")
 """Names of the kernels' codes: the first is no reason to align again."""
@@ -31,14 +32,6 @@ _TURNED = (
     np.array([tag_code(name) for name in COMPLEMENTED_TAGS], dtype=np.uint16),
     COMPLEMENT,
 )
-
-
-class Stretches(NamedTuple):
-    """Stretches of the reference that reads lie on, apart from each other, in order."""
-
-    contig: NDArray[np.int64]
-    start0: NDArray[np.int64]
-    end0: NDArray[np.int64]
 
 
 class Candidates(NamedTuple):
@@ -86,7 +79,7 @@ class Cells:
         limit = np.append(lengths, 0)[places.contig]
         is_over = (places.contig >= 0) & ((places.pos0 < 0) | (ends > limit))
         places.contig[is_over], places.why[is_over] = -1, NOT_PLAIN
-        found, of_read = _stretches(places.contig, places.pos0, ends)
+        found, of_read = joined(places.contig, places.pos0, ends)
         return Candidates(called, places, found, of_read)
 
     def _forget(self, molecule: int) -> None:
@@ -97,35 +90,16 @@ class Cells:
             self._first = molecule
 
 
-def _stretches(
-    contig: NDArray[np.int64], start0: NDArray[np.int64], end0: NDArray[np.int64]
-) -> tuple[Stretches, NDArray[np.int64]]:
-    """Return the joined intervals of those with a contig, and the index of each one's, -1 without a contig."""
-    chosen = np.flatnonzero(contig >= 0)
-    order = chosen[np.lexsort((start0[chosen], contig[chosen]))]
-    key = contig[order] << 32
-    reach = np.maximum.accumulate(key + end0[order]) if len(order) else key
-    is_new = np.ones(len(order), dtype=np.bool_)
-    is_new[1:] = key[1:] + start0[order][1:] > reach[:-1]
-    first = np.flatnonzero(is_new)
-    last = np.append(first[1:], len(order))[: len(first)] - 1
-    of_item = np.full(len(contig), -1, dtype=np.int64)
-    of_item[order] = np.cumsum(is_new) - 1
-    return Stretches(contig[order][first], start0[order][first], reach[last] - key[first]), of_item
-
-
 def inherit(found: Candidates, bases: list[NDArray[np.uint8]]) -> tuple[RawRecords, RawRecords, NDArray[np.int64]]:
     """Return the pairs that inherit, aligned; the records to align again, as they were; and reads by `REASONS`.
 
     `bases` are the reference's upper-case letters of each stretch.
     """
-    reference = np.concatenate([np.zeros(1, dtype=np.uint8), *bases]).astype(np.uint8)
-    starts = np.cumsum([1, *(len(part) for part in bases)]).astype(np.int64)
-    shift = np.append(found.stretches.start0, 0)[found.of_read]
-    at = np.where(found.of_read >= 0, starts[found.of_read] + found.places.pos0 - shift, -1)
+    letters, starts, start0 = laid(found.stretches, found.of_read, bases)
+    at = np.where(starts >= 0, starts + found.places.pos0 - start0, -1)
     data, offsets = found.records
     fields = record_fields(data, offsets)
-    settle_pairs(data, fields, found.places, reference, at)
-    placed = inherited_records(found.records, fields, found.places, reference, at, _TURNED)
+    settle_pairs(data, fields, found.places, letters, at)
+    placed = inherited_records(found.records, fields, found.places, letters, at, _TURNED)
     rest = take_records(data, offsets, np.flatnonzero(found.places.why != INHERITED))
     return placed, rest, np.bincount(found.places.why, minlength=len(REASONS)).astype(np.int64)
