@@ -168,26 +168,24 @@ class Bench:
             self._verdicts[address] = judge(self.panel.sequences, *self.truth(sample), self.calls(setting, sample))
         return self._verdicts[address]
 
-    def settings(self, process: str) -> list[Setting]:
-        """Return the peers' settings that ran on every planted sample; `failed` names the reasons of the others."""
+    def settings(self, process: str) -> list[tuple[Setting, list[Sample]]]:
+        """Return the peers' settings with the samples they ran on; `failed` has the reasons of those with none."""
         found = []
         for setting in SETTINGS:
             peer = self.peers[setting.caller]
             needs = [peer, self.peers["fgumi"]] if setting.reads == DUPLEX else [peer]
-            kept = all((one.folder / f"{setting.file}.vcf.gz").exists() for one in self.patients[process])
-            missing = "" if kept else "; ".join(dict.fromkeys(one.missing for one in needs if one.missing))
-            try:
-                if not missing:
-                    for sample in self.patients[process]:
-                        self.theirs(setting, sample)
-                    found.append(setting)
-            except FailedRunError as error:
-                missing = str(error)
-            if missing:
+            missing = "; ".join(one.missing for one in needs if one.missing)
+            samples = []
+            for sample in [] if missing else self.patients[process]:
+                try:
+                    self.theirs(setting, sample)
+                    samples.append(sample)
+                except FailedRunError as error:
+                    missing = str(error)
+            if samples:
+                found.append((setting, samples))
+            else:
                 self.failed[process, setting.name] = missing
-        for name, peer in self.peers.items():
-            if peer.missing and name not in {setting.caller for setting in SETTINGS} | {"fgumi"}:
-                self.failed[process, name] = peer.missing
         return found
 
 

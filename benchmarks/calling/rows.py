@@ -52,9 +52,9 @@ def our_verdicts(bench: Bench, process: str) -> list[Verdict]:
     return [bench.verdict(OUR_SETTING, sample) for sample in bench.patients[process]]
 
 
-def our_curve(bench: Bench, process: str) -> Curve:
-    """Return our curve, by our own score alone."""
-    return curve(our_verdicts(bench, process), by_support=False)
+def our_curve(bench: Bench, samples: list[Sample]) -> Curve:
+    """Return our curve on some samples, by our own score alone."""
+    return curve((bench.verdict(OUR_SETTING, sample) for sample in samples), by_support=False)
 
 
 def sensitivity(bench: Bench) -> list[Row]:
@@ -106,11 +106,13 @@ def peers(bench: Bench) -> list[Row]:
     """Return our calls against each peer's: at its own false calls, at ours, and at our sensitivity."""
     rows = []
     for process in bench.processes:
-        ours = our_curve(bench, process)
-        for setting in bench.settings(process):
-            theirs = curve(bench.verdict(setting, sample) for sample in bench.patients[process])
+        for setting, samples in bench.settings(process):
+            ours = our_curve(bench, samples)
+            theirs = curve(bench.verdict(setting, sample) for sample in samples)
             for level in TARGETS:
-                rows += _against(process, setting.name, level, ours, theirs)
+                rows += [
+                    one | {"samples": len(samples)} for one in _against(process, setting.name, level, ours, theirs)
+                ]
         for (of, name), reason in bench.failed.items():
             if of == process:
                 rows.append(row("peers", process, "not run", peer=name, met=False, skipped=reason))

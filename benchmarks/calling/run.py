@@ -13,9 +13,7 @@ import click
 import plots
 import rows
 import table
-from alleles import Verdict
 from bench import Bench, program, say
-from callers import Setting
 from peers import all_peers, default_cache
 from roc import curve
 from samples import PROCESSES
@@ -66,14 +64,14 @@ def _rules(_: click.Context, option: click.Parameter, pairs: tuple[str, ...]) ->
 
 
 def _plot(bench: Bench, process: str) -> None:
-    """Write the ROC plots of a process: ours, then every peer that ran."""
+    """Write the ROC plots of a process: ours, then every peer that ran on all samples."""
     levels = [(f"{rows.NAMES[kind]}, {100 * vaf:g} %", (kind, vaf)) for kind, vaf in rows.TARGETS]
 
-    def verdicts(setting: Setting) -> list[Verdict]:
-        return [bench.verdict(setting, sample) for sample in bench.patients[process]]
-
-    lines = [plots.Line("ctdna", rows.our_curve(bench, process))]
-    lines += [plots.Line(setting.name, curve(verdicts(setting))) for setting in bench.settings(process)]
+    every = bench.patients[process]
+    lines = [plots.Line("ctdna", rows.our_curve(bench, every))]
+    for setting, samples in bench.settings(process):
+        if len(samples) == len(every):
+            lines.append(plots.Line(setting.name, curve(bench.verdict(setting, sample) for sample in samples)))
     n_kb = len(bench.seeds) * bench.panel.n_bases // 1000
     title = f"Found of planted variants against false calls in {n_kb} kb, {table.PROCESS[process]} error process"
     plots.write_roc(HERE, process, title, lines, levels)

@@ -83,10 +83,14 @@ def _best(rows: list[Row]) -> list[Row]:
 
 def _peers(rows: list[Row]) -> list[str]:
     lines = ["The best peer of each comparison:", ""]
-    lines += ["| process | what | VAF | best peer | ours | theirs | met |", "|---|---|--:|---|--:|--:|---|"]
+    lines += [
+        "| process | what | VAF | best peer | samples | ours | theirs | met |",
+        "|---|---|--:|---|--:|--:|--:|---|",
+    ]
     for one in _best(rows):
         theirs = _figure(one["theirs"]) if one["theirs"] is not None else "never"
-        cells = [PROCESS[one["process"]], one["what"], _vaf(one), one["peer"], _figure(one["ours"]), theirs, _met(one)]
+        cells = [PROCESS[one["process"]], one["what"], _vaf(one), one["peer"], _figure(one["samples"])]
+        cells += [_figure(one["ours"]), theirs, _met(one)]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "Each peer as its authors recommend it, and ours at as many false calls:", ""]
     lines += [
