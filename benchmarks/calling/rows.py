@@ -110,9 +110,8 @@ def peers(bench: Bench) -> list[Row]:
             ours = our_curve(bench, samples)
             theirs = curve(bench.verdict(setting, sample) for sample in samples)
             for level in TARGETS:
-                rows += [
-                    one | {"samples": len(samples)} for one in _against(process, setting.name, level, ours, theirs)
-                ]
+                found = _against(process, setting.name, level, ours, theirs)
+                rows += [one | {"samples": len(samples)} for one in found]
         for (of, name), reason in bench.failed.items():
             if of == process:
                 rows.append(row("peers", process, "not run", peer=name, met=False, skipped=reason))

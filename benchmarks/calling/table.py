@@ -89,7 +89,7 @@ def _peers(rows: list[Row]) -> list[str]:
     ]
     for one in _best(rows):
         theirs = _figure(one["theirs"]) if one["theirs"] is not None else "never"
-        cells = [PROCESS[one["process"]], one["what"], _vaf(one), one["peer"], _figure(one["samples"])]
+        cells = [PROCESS[one["process"]], one["what"], _vaf(one), one["peer"], _figure(one.get("samples"))]
         cells += [_figure(one["ours"]), theirs, _met(one)]
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "Each peer as its authors recommend it, and ours at as many false calls:", ""]
