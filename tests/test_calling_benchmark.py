@@ -184,13 +184,13 @@ def test_a_partial_run_replaces_its_own_rows_only(module: Any, tmp_path: Path) -
     table.update(tmp_path, [times], ["time"])
     peer = {"peer": "freebayes, consensus", "vaf": 0.001}
     against = rows.row(
-        "peers", "harsh", "sensitivity, SNV, at our false calls", **peer, ours=0.5, theirs=0.25, met=True
+        "peers", "harsh", "sensitivity, SNV, at our false calls", **peer, samples=3, ours=0.5, theirs=0.25, met=True
     )
     table.update(
         tmp_path, [against, rows.row("peers", "harsh", "not run", peer="x", met=False, skipped="why")], ["peers"]
     )
     text = (tmp_path / "README.md").read_text()
-    assert "| second | sensitivity, SNV, at our false calls | 0.1 % | freebayes, consensus | 0.5 | 0.25 | yes |" in text
+    assert "| sensitivity, SNV, at our false calls | 0.1 % | freebayes, consensus | 3 | 0.5 | 0.25 | yes |" in text
     assert "| default | seconds |  | 3.2 | 7 |  | <= 30 | yes |" in text
     assert "- x: why." in text
     assert "old" not in text
