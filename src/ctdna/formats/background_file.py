@@ -19,6 +19,7 @@ _PLAIN = ("kit", "panel_digest", "rules", "params", "facts", "n_donors", "calibr
 _FLOATS = ("context_mean", "site_shape", "factor_shape", "donor_shape", "indel_shape", "indel_factor_shape")
 _COUNTS = ("indel_k", "indel_n")
 _COLUMNS = "#errors A;C;G;T by class\tmolecules A;C;G;T by class\tdonors with A,C,G,T"
+_N_NUMBERS = 68
 _HINT = "give a file that `ctdna background` wrote"
 
 
@@ -63,12 +64,18 @@ def _text(path: Path) -> str:
         raise InputError(path, "", f"cannot be read: {error.strerror}", _HINT) from error
 
 
-def _row(text: str, width: int) -> list[int]:
-    return [0] * width if text == "." else [int(n) for n in text.split(",")]
+def _sites(body: str, n_sites: int) -> NDArray[np.int64]:
+    """Return the sites' numbers, (sites, 68): errors and molecules by base and class, donors by base.
 
-
-def _table(text: str) -> list[list[int]]:
-    return [_row(row, 8) for row in text.split(";")]
+    Raises:
+        ValueError: there are more or fewer, or something else.
+    """
+    zeros = {width: ",".join(["0"] * width) for width in (4, 8)}
+    text = f"{body}\n".replace("\t.\n", f"\t{zeros[4]}\n").replace(".", zeros[8])
+    numbers = np.fromstring(text.translate(str.maketrans(";\t\n", ",,,")).rstrip(","), dtype=np.int64, sep=",")
+    if len(numbers) != n_sites * _N_NUMBERS:
+        raise ValueError(f"{len(numbers)} numbers")
+    return numbers.reshape(n_sites, _N_NUMBERS)
 
 
 def read_background(path: Path) -> TrainedBackground:
@@ -88,13 +95,12 @@ def read_background(path: Path) -> TrainedBackground:
         header = json.loads(lines[0])
         if header["format"] != FORMAT:
             raise InputError(path, "format", f"found {header['format']}, expected {FORMAT}", _ANEW)
-        rows = [line.split("\t") for line in lines[2:]]
-        sites = np.array([[_table(row[0]), _table(row[1])] for row in rows], dtype=np.int64).reshape(-1, 2, 4, 8)
-        donors = np.array([_row(row[2], 4) for row in rows], dtype=np.int32).reshape(-1, 4)
+        numbers = _sites("\n".join(lines[2:]), header["n_sites"])
         fields = {name: header[name] for name in _PLAIN}
         fields |= {name: np.array(header[name], dtype=np.float64) for name in _FLOATS}
         fields |= {name: np.array(header[name], dtype=np.int64) for name in _COUNTS}
-        site_k, site_n = np.ascontiguousarray(sites[:, 0]), np.ascontiguousarray(sites[:, 1])
+        site_k, site_n = (np.ascontiguousarray(numbers[:, i : i + 32]).reshape(-1, 4, 8) for i in (0, 32))
+        donors = np.ascontiguousarray(numbers[:, 64:]).astype(np.int32)
         return TrainedBackground(**fields, site_k=site_k, site_n=site_n, site_donors=donors)
     except (KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(path, "", "is no background of this build", _HINT) from error
