@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ctdna.cli import calling, options
-from ctdna.cli.call import _background, _sample
 from ctdna.model.errors import InputError
 from ctdna.model.params.calibrate import CalibrateParams
 
 if TYPE_CHECKING:
     from ctdna.kit.load import LoadedKit
     from ctdna.model.calibration import Calibration
-    from ctdna.model.evidence import Allele, Panel
+    from ctdna.model.evidence import Allele
     from ctdna.model.params.call import CallParams
     from ctdna.stages.calibrate import Calibrated, Source
     from ctdna.stages.calibration.rules import Rules
@@ -46,27 +45,26 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
         return found
 
 
-def _alleles(path: Path, panel: "Panel") -> "list[Allele]":
+def _alleles(path: Path, ground: calling.Ground) -> "list[Allele]":
     """Return the alleles of a file by slot; -1 where they lie off the panel.
 
     Raises:
-        InputError: an allele's reference bases are not those of the reference.
+        InputError: the list is bad; the reference bases of an allele on the panel are not those of the reference.
     """
-    from ctdna.formats.alleles import read_alleles
+    from ctdna.formats.alleles import check_reference, read_alleles
+    from ctdna.formats.fasta import Reference
     from ctdna.model.evidence import Allele
     from ctdna.stages.candidates import region_bounds
 
-    found = []
-    for named in read_alleles(path):
-        slot = panel.slot(named.contig, named.pos1 - 1)
-        if slot >= 0 and slot + len(named.ref) > region_bounds(panel, slot)[1]:
-            slot = -1
-        there = panel.text(slot, len(named.ref)) if slot >= 0 else named.ref
-        if there != named.ref:
-            where = f"{named.contig}:{named.pos1}"
-            raise InputError(path, where, f"its ref is {named.ref}, the reference has {there}", "check the reference")
-        found.append(Allele(slot, named.ref, named.alt))
-    return found
+    listed, slots = read_alleles(path).listed, []
+    for _, allele in listed:
+        slot = ground.panel.slot(allele.contig, allele.pos1 - 1)
+        is_within = slot >= 0 and slot + len(allele.ref) <= region_bounds(ground.panel, slot)[1]
+        slots.append(slot if is_within else -1)
+    with Reference(ground.reference) as sequences:
+        on_panel = (one for one, slot in zip(listed, slots, strict=True) if slot >= 0)
+        check_reference(path, on_panel, ground.contigs, sequences.fetch)
+    return [Allele(slot, one.allele.ref, one.allele.alt) for one, slot in zip(listed, slots, strict=True)]
 
 
 def _check_spike(spike: Path | None, truth: Path | None, from_germline: bool) -> None:
@@ -85,7 +83,7 @@ def _rules(
     hotspots, snps = files["--hotspots"], files["--common-snps"]
     return Rules(
         params, read_hotspots(hotspots) if hotspots else (), read_common_snps(snps) if snps else (),
-        _background(files["--background"], ground.panel, params, kit), threads,
+        calling.read_background(files["--background"], ground.panel, params, kit), threads,
     )  # fmt: skip
 
 
@@ -94,7 +92,8 @@ def _sources(bams: Sequence[Path], ground: "calling.Ground", params: "CallParams
 
     found: list[Source] = []
     for bam in bams:
-        name, n = _sample(bam, None), sum(one.name.partition("#")[0] == _sample(bam, None) for one in found)
+        name = calling.sample_name(bam)
+        n = sum(one.name.partition("#")[0] == name for one in found)
         evidence = calling.gather_bam(bam, ground, params, threads)
         found.append(Source(f"{name}#{n + 1}" if n else name, evidence))
     return found
@@ -236,8 +235,8 @@ def _run(ctx: click.Context) -> None:
         raise InputError(None, "--base", "a BAM is named twice", "name each sample once")
     ground = calling.lay_ground(bams[0], values["reference"], panel_file)
     rules = _rules(ground, params, kit, files, values["threads"])
-    truth = _alleles(values["truth"], ground.panel) if values["truth"] else None
-    known = _alleles(values["known"], ground.panel) if values["known"] else []
+    truth = _alleles(values["truth"], ground) if values["truth"] else None
+    known = _alleles(values["known"], ground) if values["known"] else []
     sources = _sources(bams, ground, params, values["threads"])
     spike = sources.pop() if values["spike"] else None
     done = calibrate(sources, spike, truth, known, rules, plan)

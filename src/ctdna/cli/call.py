@@ -10,37 +10,9 @@ from ctdna.cli import calling, options
 from ctdna.model.errors import InputError
 
 if TYPE_CHECKING:
-    from ctdna.kit.load import LoadedKit
-    from ctdna.model.background import TrainedBackground
-    from ctdna.model.evidence import Panel
+    from ctdna.model.forced import ListedAllele
     from ctdna.model.params.call import CallParams
     from ctdna.stages.call import CallResult, Extras
-
-
-def _sample(bam: Path, named: str | None) -> str:
-    from ctdna.formats.bam import read_header
-
-    found = sorted({group["SM"] for group in read_header(bam).lines("RG") if "SM" in group})
-    if named is None and len(found) > 1:
-        raise InputError(bam, "header", f"holds {len(found)} samples ({', '.join(found[:3])})", "name one by --sample")
-    name = named or (found[0] if found else "sample")
-    if not name.isprintable() or "\t" in name:
-        raise InputError(bam, "header", "the sample name holds a tab or control character", "name it by --sample")
-    return name
-
-
-def _background(
-    path: Path | None, panel: "Panel", params: "CallParams", kit: "LoadedKit | None"
-) -> "TrainedBackground | None":
-    if path is None:
-        return None
-    from ctdna.formats.background_file import read_background
-    from ctdna.stages.background import check_background
-
-    trained = read_background(path)
-    with options.located(path):
-        check_background(trained, panel, params, kit.definition.name if kit else None)
-    return trained
 
 
 def _facts(params: "CallParams", background: str, alpha: float, kit_name: str | None) -> dict[str, str]:
@@ -78,22 +50,29 @@ def _write(result: "CallResult", header: list[str], contigs: tuple[str, ...], ou
         write_json(outputs.forced, result.forced)
 
 
+def _listed(force: Path, ground: calling.Ground) -> "tuple[ListedAllele, ...]":
+    from ctdna.formats.alleles import check_reference, read_alleles
+    from ctdna.formats.fasta import Reference
+
+    listed, repeats = read_alleles(force)
+    if not listed:
+        raise InputError(force, "", "lists no allele", "correct the list, or leave --force out")
+    with Reference(ground.reference) as sequences:
+        check_reference(force, listed, ground.contigs, sequences.fetch)
+    for text in repeats:
+        click.echo(f"ctdna call: warning: {force.name}: {text}", err=True)
+    return tuple(one.allele for one in listed)
+
+
 def _extras(
     white: Path | None, force: Path | None, ground: calling.Ground, params: "CallParams", threads: int
 ) -> "Extras":
     """Return what is given besides the sample: white cells and listed alleles; alleles listed twice are warned of."""
-    from ctdna.formats.allele_list import read_alleles
-    from ctdna.formats.fasta import Reference
     from ctdna.stages.call import Extras
 
-    alleles = None
-    if force:
-        with Reference(ground.reference) as sequences:
-            alleles = read_alleles(force, ground.contigs, sequences.fetch)
-        for text in alleles.repeats:
-            click.echo(f"ctdna call: warning: {force.name}: {text}", err=True)
+    alleles = _listed(force, ground) if force else ()
     cells = calling.gather_bam(white, ground, params, threads) if white else None
-    return Extras(alleles.alleles if alleles else (), cells)
+    return Extras(alleles, cells)
 
 
 def _check_extras(bam: Path, white: Path | None, force: Path | None, summary: Path | None) -> None:
@@ -137,7 +116,9 @@ def _warn(result: "CallResult") -> None:
     required=False,
 )
 @options.input_path(
-    "--force", "VCF of alleles to be answered one by one, on the panel or not, whatever the reads show.", required=False
+    "--force",
+    "VCF or table of alleles to be answered one by one, on the panel or not, whatever the reads show.",
+    required=False,
 )
 @options.output_path("--forced-summary", "Answer for the whole list of --force, as JSON.", required=False)
 @options.output_path("--metrics", "Counts of molecules in, used and rejected by reason, as JSON.", required=False)
@@ -199,12 +180,12 @@ def command(
     if panel_file is None:
         raise InputError(None, "--targets", "no panel is given", "give --targets or --kit")
     ground = calling.lay_ground(input, reference, panel_file)
-    trained = _background(found["--background"], ground.panel, params, kit)
+    trained = calling.read_background(found["--background"], ground.panel, params, kit)
     listed = read_hotspots(hotspot_file) if hotspot_file else ()
     snps = read_common_snps(snp_file) if snp_file else ()
     extras = _extras(matched_normal, force, ground, params, threads)
     evidence = calling.gather_bam(input, ground, params, threads)
-    name = _sample(input, sample)
+    name = calling.sample_name(input, sample)
     result = call(evidence, params, listed, snps, trained, name, threads, extras)
     label = PRIOR_NAME if trained is None else f"trained on {trained.n_donors} donors"
     facts = _facts(params, label, result.metrics.values["alpha"], kit_name)

@@ -1,4 +1,4 @@
-"""What `call` and `background` share: parameter options, the panel, the evidence of one BAM."""
+"""What the calling commands share: parameter options, the panel, a background, the evidence of one BAM."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from ctdna.model.params.call import CallParams
 
 if TYPE_CHECKING:
     from ctdna.kit.load import LoadedKit
+    from ctdna.model.background import TrainedBackground
     from ctdna.model.evidence import Panel
     from ctdna.stages.evidence import Evidence
 
@@ -176,3 +177,40 @@ def gather_bam(bam: Path, ground: Ground, params: CallParams, threads: int) -> "
     with options.located(ground.reference):
         check_panel_fit(ground.panel, evidence.counts)
     return evidence
+
+
+def sample_name(bam: Path, named: str | None = None) -> str:
+    """Return the name given, or the one that the read groups' SM say; `sample` where they say nothing.
+
+    Raises:
+        InputError: they say more than one; the name cannot stand in a table.
+    """
+    from ctdna.formats.bam import read_header
+
+    found = sorted({group["SM"] for group in read_header(bam).lines("RG") if "SM" in group})
+    if named is None and len(found) > 1:
+        raise InputError(bam, "header", f"holds {len(found)} samples ({', '.join(found[:3])})", "name one by --sample")
+    name = named or (found[0] if found else "sample")
+    if not name.isprintable() or "\t" in name:
+        raise InputError(bam, "header", "the sample name holds a tab or control character", "name it by --sample")
+    return name
+
+
+def read_background(
+    path: Path | None, panel: "Panel", params: CallParams, kit: "LoadedKit | None"
+) -> "TrainedBackground | None":
+    """Return the background of a file, if one is given.
+
+    Raises:
+        InputError: unreadable.
+        DefinitionError: its content was changed, or it was trained for another kit, panel or rule.
+    """
+    if path is None:
+        return None
+    from ctdna.formats import background_file
+    from ctdna.stages.background import check_background
+
+    trained = background_file.read_background(path)
+    with options.located(path):
+        check_background(trained, panel, params, kit.definition.name if kit else None)
+    return trained
