@@ -75,15 +75,16 @@ def _check_spike(spike: Path | None, truth: Path | None, from_germline: bool) ->
 
 
 def _rules(
-    ground: "calling.Ground", params: "CallParams", kit: "LoadedKit | None", files: dict[str, Path | None], threads: int
+    ground: "calling.Ground", params: "CallParams", kit: "LoadedKit | None", files: calling.Files, threads: int
 ) -> "Rules":
     from ctdna.formats.kit_tables import read_common_snps, read_hotspots
     from ctdna.stages.calibration.rules import Rules
 
-    hotspots, snps = files["--hotspots"], files["--common-snps"]
     return Rules(
-        params, read_hotspots(hotspots) if hotspots else (), read_common_snps(snps) if snps else (),
-        calling.read_background(files["--background"], ground.panel, params, kit), threads,
+        params,
+        read_hotspots(files.hotspots) if files.hotspots else (),
+        read_common_snps(files.common_snps) if files.common_snps else (),
+        calling.read_background(files.background, ground.panel, params, kit), threads,
     )  # fmt: skip
 
 
@@ -219,21 +220,12 @@ def _run(ctx: click.Context) -> None:
     kit_name: str | None = values["kit_name"]
     kit = load_kit(kit_name) if kit_name else None
     params, plan = calling.call_params(ctx, kit, kit_name), _calibrate_params(ctx)
-    own = kit.definition.files if kit else None
-    files = {
-        f"--{field.replace('_', '-')}": calling.kit_file(
-            kit, kit_name, f"--{field.replace('_', '-')}", values[field],
-            getattr(own, "panel" if field == "targets" else field) if own else None,
-        )
-        for field in ("targets", "hotspots", "common_snps", "background")
-    }  # fmt: skip
-    panel_file = files["--targets"]
-    if panel_file is None:
-        raise InputError(None, "--targets", "no panel is given", "give --targets or --kit")
+    named = {field: values["targets" if field == "panel" else field] for field in calling.Files._fields}
+    files = calling.find_files(kit, kit_name, named)
     bams: list[Path] = [*values["bases"], *([values["spike"]] if values["spike"] else [])]
     if len(set(bams)) < len(bams):
         raise InputError(None, "--base", "a BAM is named twice", "name each sample once")
-    ground = calling.lay_ground(bams[0], values["reference"], panel_file)
+    ground = calling.lay_ground(bams[0], values["reference"], files.panel)
     rules = _rules(ground, params, kit, files, values["threads"])
     truth = _alleles(values["truth"], ground) if values["truth"] else None
     known = _alleles(values["known"], ground) if values["known"] else []

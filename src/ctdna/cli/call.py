@@ -166,23 +166,12 @@ def command(
     _check_extras(input, matched_normal, force, forced_summary)
     kit = load_kit(kit_name) if kit_name else None
     params = calling.call_params(ctx, kit, kit_name)
-    files = kit.definition.files if kit else None
-    found = {
-        option: calling.kit_file(kit, kit_name, option, named, getattr(files, field) if files else None)
-        for option, named, field in (
-            ("--targets", targets, "panel"),
-            ("--hotspots", hotspots, "hotspots"),
-            ("--common-snps", common_snps, "common_snps"),
-            ("--background", background, "background"),
-        )
-    }
-    panel_file, hotspot_file, snp_file = found["--targets"], found["--hotspots"], found["--common-snps"]
-    if panel_file is None:
-        raise InputError(None, "--targets", "no panel is given", "give --targets or --kit")
-    ground = calling.lay_ground(input, reference, panel_file)
-    trained = calling.read_background(found["--background"], ground.panel, params, kit)
-    listed = read_hotspots(hotspot_file) if hotspot_file else ()
-    snps = read_common_snps(snp_file) if snp_file else ()
+    named = {"panel": targets, "hotspots": hotspots, "common_snps": common_snps, "background": background}
+    files = calling.find_files(kit, kit_name, named)
+    ground = calling.lay_ground(input, reference, files.panel)
+    trained = calling.read_background(files.background, ground.panel, params, kit)
+    listed = read_hotspots(files.hotspots) if files.hotspots else ()
+    snps = read_common_snps(files.common_snps) if files.common_snps else ()
     extras = _extras(matched_normal, force, ground, params, threads)
     evidence = calling.gather_bam(input, ground, params, threads)
     name = calling.sample_name(input, sample)

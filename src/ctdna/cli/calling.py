@@ -98,7 +98,33 @@ def call_params(ctx: click.Context, kit: "LoadedKit | None", kit_name: str | Non
     return CallParams(**{name: ctx.params[name] for name in SETTINGS})
 
 
-def kit_file(kit: "LoadedKit | None", kit_name: str | None, option: str, named: Path | None, name: str | None) -> (
+class Files(NamedTuple):
+    """The panel, and what goes with it."""
+
+    panel: Path
+    hotspots: Path | None = None
+    common_snps: Path | None = None
+    background: Path | None = None
+
+
+def find_files(kit: "LoadedKit | None", kit_name: str | None, named: dict[str, Path | None]) -> Files:
+    """Return the files that options name, by their field of `Files`, or the kit's.
+
+    Raises:
+        InputError: no panel is given; an option names another file than the kit's.
+        DefinitionError: a file of the kit is missing.
+    """
+    own, found = kit.definition.files if kit else None, {}
+    for field, path in named.items():
+        option = "--targets" if field == "panel" else f"--{field.replace('_', '-')}"
+        found[field] = _kit_file(kit, kit_name, option, path, getattr(own, field) if own else None)
+    panel = found.pop("panel")
+    if panel is None:
+        raise InputError(None, "--targets", "no panel is given", "give --targets or --kit")
+    return Files(panel, **found)
+
+
+def _kit_file(kit: "LoadedKit | None", kit_name: str | None, option: str, named: Path | None, name: str | None) -> (
     Path | None
 ):  # fmt: skip
     """Return the file of an option, or the kit's; with a kit, an option must name the kit's own bytes.
