@@ -128,7 +128,7 @@ def inserts_by_overlap(
         n[0], n[1] = offsets[0][i + 1] - offsets[0][i], offsets[1][i + 1] - offsets[1][i]
         n_before = template_at[0][i] - offsets[0][i] + template_at[1][i] - offsets[1][i]
         best: Int = np.int64(0)
-        is_best_clear = False
+        is_best_clear: bool | np.bool_ = False
         for fragment in range(max(n_before, fewest), n[0] + n[1] - fewest + 1):
             score = _overlap_score(first, second, n, n[1] - fragment, limits)
             if score <= 0:
