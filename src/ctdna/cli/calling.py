@@ -24,7 +24,7 @@ SETTINGS: dict[str, tuple[click.ParamType[Any], float, str]] = {
     "false_positives_per_panel": (
         click.FloatRange(0, min_open=True),
         0.1,
-        "Expected false calls over the whole panel; the level of one test is this over the number of tests.",
+        "Expected false calls over the whole panel: what all its tests attain at their levels.",
     ),
     "hotspot_alpha": (_FRACTION, 1e-4, "Level of significance at hotspots."),
     "min_base_quality": (click.IntRange(0, 93), 20, "Count no consensus base of lower quality."),
