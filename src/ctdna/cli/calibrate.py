@@ -77,15 +77,10 @@ def _check_spike(spike: Path | None, truth: Path | None, from_germline: bool) ->
 def _rules(
     ground: "calling.Ground", params: "CallParams", kit: "LoadedKit | None", files: calling.Files, threads: int
 ) -> "Rules":
-    from ctdna.formats.kit_tables import read_common_snps, read_hotspots
     from ctdna.stages.calibration.rules import Rules
 
-    return Rules(
-        params,
-        read_hotspots(files.hotspots) if files.hotspots else (),
-        read_common_snps(files.common_snps) if files.common_snps else (),
-        calling.read_background(files.background, ground.panel, params, kit), threads,
-    )  # fmt: skip
+    trained = calling.read_background(files.background, ground.panel, params, kit)
+    return Rules(params, *calling.read_lists(files), trained, threads)
 
 
 def _sources(bams: Sequence[Path], ground: "calling.Ground", params: "CallParams", threads: int) -> "list[Source]":
@@ -144,10 +139,7 @@ def _verdict(report: "Calibration") -> str:
     "--known", "VCF or table of alleles that the bases hold: calls of them are not false.", required=False
 )
 @options.input_path("--reference", "FASTA that the reads were aligned to.")
-@options.input_path("--targets", "BED of the panel: contig, start0, end0, name. Default: the kit's.", required=False)
-@options.input_path("--background", "Background of `ctdna background`. Default: the kit's.", required=False)
-@options.input_path("--hotspots", "Table of reportable alleles. Default: the kit's.", required=False)
-@options.input_path("--common-snps", "Table of common SNPs. Default: the kit's.", required=False)
+@calling.file_options()
 @options.output_path("--output", "Report to write, as JSON.")
 @options.output_path("--table", "Bins of VAF over LoD95 to write, tab-separated.", required=False)
 @options.output_path("--trials", "Every trial to write, tab-separated.", required=False)

@@ -92,24 +92,13 @@ def _warn(result: "CallResult") -> None:
 @click.command("call")
 @options.input_path("--input", "Aligned consensus BAM, in any order, as `ctdna filter` writes it.")
 @options.input_path("--reference", "FASTA that the reads were aligned to.")
-@options.input_path("--targets", "BED of the panel: contig, start0, end0, name. Default: the kit's.", required=False)
 @options.output_path("--output", "VCF to write (blocked gzip, with a tabix index beside).")
 @options.output_path(
     "--loci",
     "Table of loci to write (blocked gzip, tabix index). Default: beside the VCF, `.loci.tsv.gz`.",
     required=False,
 )
-@options.input_path(
-    "--background", "Background that `ctdna background` trained. Default: the kit's, else prior rates.", required=False
-)
-@options.input_path(
-    "--hotspots",
-    "Table of reportable alleles: contig, pos1, ref, alt, gene, label. Default: the kit's.",
-    required=False,
-)
-@options.input_path(
-    "--common-snps", "Table of common SNPs: contig, pos1, ref, alt, frequency. Default: the kit's.", required=False
-)
+@calling.file_options()
 @options.input_path(
     "--matched-normal",
     "Consensus BAM of the same subject's white cells, made with the same kit: tells tumour from blood and germline.",
@@ -157,7 +146,6 @@ def command(
     With --matched-normal each candidate gets an origin. With --force each listed allele gets a record, and the whole
     list an answer at one VAF that all its alleles share.
     """
-    from ctdna.formats.kit_tables import read_common_snps, read_hotspots
     from ctdna.formats.vcf import header_lines
     from ctdna.kit.load import load_kit
     from ctdna.stages.call import call
@@ -170,8 +158,7 @@ def command(
     files = calling.find_files(kit, kit_name, named)
     ground = calling.lay_ground(input, reference, files.panel)
     trained = calling.read_background(files.background, ground.panel, params, kit)
-    listed = read_hotspots(files.hotspots) if files.hotspots else ()
-    snps = read_common_snps(files.common_snps) if files.common_snps else ()
+    listed, snps = calling.read_lists(files)
     extras = _extras(matched_normal, force, ground, params, threads)
     evidence = calling.gather_bam(input, ground, params, threads)
     name = calling.sample_name(input, sample)

@@ -12,6 +12,7 @@ from ctdna.model.params.call import CallParams
 
 if TYPE_CHECKING:
     from ctdna.kit.load import LoadedKit
+    from ctdna.model.annotation import CommonSnp, Hotspot
     from ctdna.model.background import TrainedBackground
     from ctdna.model.evidence import Panel
     from ctdna.stages.evidence import Evidence
@@ -107,6 +108,29 @@ class Files(NamedTuple):
     background: Path | None = None
 
 
+_FILE_TEXTS = {
+    "panel": "BED of the panel: contig, start0, end0, name. Default: the kit's.",
+    "background": "Background that `ctdna background` trained. Default: the kit's, else prior rates.",
+    "hotspots": "Table of reportable alleles: contig, pos1, ref, alt, gene, label. Default: the kit's.",
+    "common_snps": "Table of common SNPs: contig, pos1, ref, alt, frequency. Default: the kit's.",
+}
+
+
+def _option(field: str) -> str:
+    return "--targets" if field == "panel" else f"--{field.replace('_', '-')}"
+
+
+def file_options() -> Callable[[F], F]:
+    """Return the options that name the files of `Files`; the panel's is `targets`."""
+
+    def decorate(function: F) -> F:
+        for field, text in reversed(_FILE_TEXTS.items()):
+            function = options.input_path(_option(field), text, required=False)(function)
+        return function
+
+    return decorate
+
+
 def find_files(kit: "LoadedKit | None", kit_name: str | None, named: dict[str, Path | None]) -> Files:
     """Return the files that options name, by their field of `Files`, or the kit's.
 
@@ -116,8 +140,7 @@ def find_files(kit: "LoadedKit | None", kit_name: str | None, named: dict[str, P
     """
     own, found = kit.definition.files if kit else None, {}
     for field, path in named.items():
-        option = "--targets" if field == "panel" else f"--{field.replace('_', '-')}"
-        found[field] = _kit_file(kit, kit_name, option, path, getattr(own, field) if own else None)
+        found[field] = _kit_file(kit, kit_name, _option(field), path, getattr(own, field) if own else None)
     panel = found.pop("panel")
     if panel is None:
         raise InputError(None, "--targets", "no panel is given", "give --targets or --kit")
@@ -203,6 +226,18 @@ def gather_bam(bam: Path, ground: Ground, params: CallParams, threads: int) -> "
     with options.located(ground.reference):
         check_panel_fit(ground.panel, evidence.counts)
     return evidence
+
+
+def read_lists(files: Files) -> "tuple[tuple[Hotspot, ...], tuple[CommonSnp, ...]]":
+    """Return the reportable alleles and the common SNPs; none where there is no table.
+
+    Raises:
+        InputError: a table is unreadable or wrong.
+    """
+    from ctdna.formats.kit_tables import read_common_snps, read_hotspots
+
+    hotspots = read_hotspots(files.hotspots) if files.hotspots else ()
+    return hotspots, read_common_snps(files.common_snps) if files.common_snps else ()
 
 
 def sample_name(bam: Path, named: str | None = None) -> str:
