@@ -3,8 +3,8 @@
 import gzip
 import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,18 +16,9 @@ FOLDER = Path(__file__).resolve().parents[1] / "benchmarks" / "consensus"
 
 
 @pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Any:
+def module() -> Callable[[str], Any]:
     """Return a function that imports a module of the benchmark."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    yield load
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
-            del sys.modules[name]
+    return lambda name: importlib.import_module(f"benchmarks.consensus.{name}")
 
 
 def pair(name: str, pos0: int = 100, umi: str = "AA-CC", **changes: Any) -> list[Read]:
@@ -128,16 +119,17 @@ def test_consensus_reads_that_differ(module: Any, tmp_path: Path) -> None:
 
 
 def test_a_partial_run_replaces_its_own_rows_only(module: Any, tmp_path: Path) -> None:
-    table = module("table")
-    (tmp_path / "README.md").write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    table, results = module("table"), importlib.import_module("benchmarks.results")
+    tables = table.PARTS, table.markdown
+    (tmp_path / "README.md").write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
     start = table.limit("start", "help", None, 0.2, table.SECONDS, 0.3)
     ways = table.share("ways", "same", 1000, 9996, 10000, 0.9995, reads="simulated")
-    table.update(tmp_path, [ways, start], ["ways", "start"])
-    table.update(tmp_path, [table.limit("start", "help", None, 0.4, table.SECONDS, 0.3)], ["start"])
-    table.update(tmp_path, [table.skipped("whole", "all", "fgbio", 10.0, "not found")], ["whole"])
+    results.update(tmp_path, *tables, [ways, start], ["ways", "start"])
+    results.update(tmp_path, *tables, [table.limit("start", "help", None, 0.4, table.SECONDS, 0.3)], ["start"])
+    results.update(tmp_path, *tables, [table.skipped("whole", "all", "fgbio", 10.0, "not found")], ["whole"])
     text = (tmp_path / "README.md").read_text()
-    assert text.startswith(f"before\n{table.BEGIN}\n### From FASTQ")
-    assert text.endswith(f"{table.END}\nafter\n")
+    assert text.startswith(f"before\n{results.BEGIN}\n### From FASTQ")
+    assert text.endswith(f"{results.END}\nafter\n")
     assert "99.9600 % of 10,000" in text
     assert "| 0.4 seconds |  |  |  | <= 0.3 | no |" in text
     assert "| all | fgbio |  |  |  |  |  |  |  | >= 10 | not run: not found |" in text

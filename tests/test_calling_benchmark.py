@@ -3,10 +3,9 @@
 import importlib
 import json
 import random
-import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from xml.etree import ElementTree
 
@@ -19,18 +18,9 @@ TEXT = "".join(RNG.choice("ACGT") for _ in range(800))
 
 
 @pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Any:
+def module() -> Callable[[str], Any]:
     """Return a function that imports a module of the benchmark."""
-    monkeypatch.syspath_prepend(str(FOLDER))
-    before = set(sys.modules)
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    yield load
-    for name in set(sys.modules) - before:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(FOLDER)):
-            del sys.modules[name]
+    return lambda name: importlib.import_module(f"benchmarks.calling.{name}")
 
 
 def results() -> list[dict[str, Any]]:
@@ -48,8 +38,9 @@ def test_every_result_has_what_a_reader_asks_for(module: Any) -> None:
 
 
 def test_the_tables_of_the_page_are_those_of_the_results(module: Any) -> None:
+    between = importlib.import_module("benchmarks.results").between
     text = (FOLDER / "README.md").read_text("utf-8")
-    assert module("table").with_tables(text, results()) == text
+    assert between(text, module("table").markdown(results())) == text
 
 
 def test_targets_are_those_asked_for() -> None:
@@ -178,16 +169,20 @@ def test_committed_plots_are_drawings() -> None:
 
 
 def test_a_partial_run_replaces_its_own_rows_only(module: Any, tmp_path: Path) -> None:
-    table, rows = module("table"), module("rows")
-    (tmp_path / "README.md").write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
+    table, rows, results = module("table"), module("rows"), importlib.import_module("benchmarks.results")
+    tables = table.PARTS, table.markdown
+    (tmp_path / "README.md").write_text(f"before\n{results.BEGIN}\nold\n{results.END}\nafter\n")
     times = rows.row("time", "plain", "seconds", ours=3.2, target=30.0, met=True, n=7)
-    table.update(tmp_path, [times], ["time"])
+    results.update(tmp_path, *tables, [times], ["time"])
     peer = {"peer": "freebayes, consensus", "vaf": 0.001}
     against = rows.row(
         "peers", "harsh", "sensitivity, SNV, at our false calls", **peer, samples=3, ours=0.5, theirs=0.25, met=True
     )
-    table.update(
-        tmp_path, [against, rows.row("peers", "harsh", "not run", peer="x", met=False, skipped="why")], ["peers"]
+    results.update(
+        tmp_path,
+        *tables,
+        [against, rows.row("peers", "harsh", "not run", peer="x", met=False, skipped="why")],
+        ["peers"],
     )
     text = (tmp_path / "README.md").read_text()
     assert "| sensitivity, SNV, at our false calls | 0.1 % | freebayes, consensus | 3 | 0.5 | 0.25 | yes |" in text

@@ -217,3 +217,11 @@ def test_the_fields_of_the_result_are_those_of_the_model(heading: str, model: ty
 
 def test_the_keys_of_a_kit_are_those_of_the_model() -> None:
     assert _fields_of("kit-authoring.md", "kit.yaml") == set(KitDefinition.model_fields)
+
+
+def test_the_module_map_names_or_covers_every_module() -> None:
+    named = {name.rstrip("/") for cell, _ in _table("## Modules") for name in re.findall(r"`(\w+/\w*)`", cell)}
+    package = ROOT / "src" / "ctdna"
+    modules = {str(path.relative_to(package).with_suffix("")) for path in package.rglob("*.py")}
+    modules = {name for name in modules if "/" in name and not name.endswith("__init__")}
+    assert {name for name in modules if not any(name == one or name.startswith(f"{one}/") for one in named)} == set()

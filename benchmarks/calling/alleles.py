@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
-from variants import normalised
+from benchmarks.calling.variants import normalised
 
 NEAR = 10
 """Bases around a planted change that is no SNV, within which a call that does not make it whole is not held against

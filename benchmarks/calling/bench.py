@@ -4,25 +4,19 @@ import csv
 import os
 import subprocess
 import sys
-import time
 from functools import cached_property
 from pathlib import Path
 
-import click
-from alleles import Call, Key, Verdict, judge, key_of
-from callers import CONSENSUS, DUPLEX, OUR_SETTING, RAW, SETTINGS, Job, Setting, read_calls
-from panel import Panel, make_panel, real_data, with_background
-from peers import Peer
-from samples import Sample, Tools, normal, patient, read_planted
+from benchmarks.calling.alleles import Call, Key, Verdict, judge, key_of
+from benchmarks.calling.callers import CONSENSUS, DUPLEX, OUR_SETTING, RAW, SETTINGS, Job, Setting, read_calls
+from benchmarks.calling.panel import Panel, make_panel, real_data, with_background
+from benchmarks.calling.samples import Sample, Tools, normal, patient, read_planted
+from benchmarks.console import say
+from benchmarks.peers import Peer
 
 N_TARGETS, TARGET_BASES = 15, 1000
 TRAINING_SHARE, HELD_OUT_SHARE = 0.35, 1.0
 FIRST_HELD_OUT = 501
-
-
-def say(text: str) -> None:
-    """Tell what is being done."""
-    click.echo(f"{time.strftime('%H:%M:%S')} {text}", err=True)
 
 
 class FailedRunError(RuntimeError):
@@ -198,7 +192,7 @@ def make_duplex(peer: Peer, panel: Panel, sample: Sample, bam: Path) -> None:
     if bam.exists():
         return
     say(f"fgumi: {sample.process} {sample.name}")
-    v, ref, fgumi = f"{sample.folder}/v", panel.fasta, peer.command
+    v, ref, fgumi = f"{sample.folder}/v", panel.fasta, peer.shell
     aligner = f"bwa mem -t 2 -p -K 150000000 -Y {ref} -"
     zipper = f"{fgumi} zipper --reference {ref}"
     turned = "--tags-to-reverse Consensus --tags-to-revcomp Consensus"

@@ -1,6 +1,6 @@
 """Are p-values of normals uniform that the background was not trained on? Simulated normals of two error processes.
 
-    .venv/bin/python benchmarks/calling/calibration.py --work DIR
+    .venv/bin/python -m benchmarks.calling.calibration --work DIR
 
 Writes calibration.tsv and one plot a comparison beside this file. BAMs that stand in DIR are kept.
 """
@@ -11,8 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from samples import PROCESSES
-
+from benchmarks.calling.samples import PROCESSES
 from ctdna.cli import calling
 from ctdna.formats.atomic import atomic_path
 from ctdna.formats.fasta import index_fasta

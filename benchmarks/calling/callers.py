@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from alleles import Call, Record, key_of, read_vcf
-from peers import Peer
+from benchmarks.calling.alleles import Call, Record, key_of, read_vcf
+from benchmarks.peers import Peer
 
 OURS = "ctdna"
 CONSENSUS, DUPLEX, RAW = "consensus", "duplex", "raw reads"
@@ -69,7 +69,7 @@ def _listed(text: str, at: int) -> float:
 def freebayes(peer: Peer, job: Job) -> str:
     """Return freebayes for pooled continuous VAFs, down to two observations."""
     return (
-        f"{peer.command} -f {job.reference} -t {job.bed} --pooled-continuous --min-alternate-fraction 0.0003"
+        f"{peer.shell} -f {job.reference} -t {job.bed} --pooled-continuous --min-alternate-fraction 0.0003"
         f" --min-alternate-count 2 --min-mapping-quality 20 --min-base-quality 20 --use-best-n-alleles 8 {job.bam}"
         f" | bgzip -c > {job.vcf}"
     )
@@ -83,7 +83,7 @@ def of_freebayes(record: Record) -> Score:
 
 def bcftools(peer: Peer, job: Job) -> str:
     """Return bcftools without its limits of depth and of indel shares, every alternate of two reads kept."""
-    run = peer.command
+    run = peer.shell
     return (
         f"{run} mpileup -f {job.reference} -R {job.bed} -d 1000000 -L 1000000 -q 20 -Q 20 -B -m 2 -F 0.0005"
         f" -a FORMAT/AD,FORMAT/DP -Ou {job.bam} | {run} call -m -A --prior 0.1 -Ou"
@@ -104,10 +104,10 @@ def mutect2(peer: Peer, job: Job) -> str:
     low = "--initial-tumor-lod 0 --tumor-lod-to-emit 0 --pruning-lod-threshold -4 --max-reads-per-alignment-start 0"
     return "\n".join(
         [
-            f"{peer.command} Mutect2 -R {job.reference} -L {job.bed} -I {job.bam} -O {base}.all.vcf.gz {low}"
+            f"{peer.shell} Mutect2 -R {job.reference} -L {job.bed} -I {job.bam} -O {base}.all.vcf.gz {low}"
             f" --min-base-quality-score 20 --f1r2-tar-gz {base}.f1r2.tar.gz --native-pair-hmm-threads 2",
-            f"{peer.command} LearnReadOrientationModel -I {base}.f1r2.tar.gz -O {base}.model.tar.gz",
-            f"{peer.command} FilterMutectCalls -R {job.reference} -V {base}.all.vcf.gz -O {job.vcf}"
+            f"{peer.shell} LearnReadOrientationModel -I {base}.f1r2.tar.gz -O {base}.model.tar.gz",
+            f"{peer.shell} FilterMutectCalls -R {job.reference} -V {base}.all.vcf.gz -O {job.vcf}"
             f" --ob-priors {base}.model.tar.gz",
         ]
     )
@@ -126,7 +126,7 @@ def umierrorcorrect(peer: Peer, job: Job) -> str:
     return "\n".join(
         [
             f"rm -rf {folder}; mkdir -p {folder}",
-            f"{peer.command} -o {folder} -r1 {r1} -r2 {r2} -r {job.reference} -bed {job.bed} -s sample -ul 5 -sl 2"
+            f"{peer.shell} -o {folder} -r1 {r1} -r2 {r2} -r {job.reference} -bed {job.bed} -s sample -ul 5 -sl 2"
             " -mode paired -dual -t 2",
             f"bgzip -c {folder}/sample.vcf > {job.vcf}",
         ]
@@ -153,7 +153,7 @@ def varlociraptor(peer: Peer, job: Job) -> str:
     """Return varlociraptor's own scenario of low VAFs on freebayes' candidates, at 5 % false discoveries."""
     base = job.vcf.with_suffix("").with_suffix("")
     candidates = job.vcf.parent / f"freebayes.{base.name.split('.')[1]}.vcf.gz"
-    run = peer.command
+    run = peer.shell
     return "\n".join(
         [
             f"cat > {base}.yaml <<'E'\n{_SCENARIO}E",

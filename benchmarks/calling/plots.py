@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from roc import Curve, Level
+from benchmarks.calling.roc import Curve, Level
 
 WIDTH, HEIGHT, LEFT, TOP = 250, 170, 44, 46
 COLOURS = ("#d1495b", "#00798c", "#edae49", "#30638e", "#6a4c93", "#66a182", "#8d6a4f", "#777777", "#c77dff")

@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from alleles import Call, Found, Verdict
+from benchmarks.calling.alleles import Call, Found, Verdict
 
 Level = tuple[str, float]
 """`snv` or `other`, and the VAF as planted."""

@@ -7,13 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from alleles import Found, Verdict
-from bench import Bench
-from callers import OUR_SETTING
-from panel import FALSE_POSITIVES, PANEL_BASES
-from roc import Curve, Level, curve, level_of
-from samples import Sample
 from scipy import stats
+
+from benchmarks.calling.alleles import Found, Verdict
+from benchmarks.calling.bench import Bench
+from benchmarks.calling.callers import OUR_SETTING
+from benchmarks.calling.panel import FALSE_POSITIVES, PANEL_BASES
+from benchmarks.calling.roc import Curve, Level, curve, level_of
+from benchmarks.calling.samples import Sample
 
 Row = dict[str, Any]
 SNV_TARGETS = {0.001: 0.70, 0.002: 0.95, 0.005: 0.99, 0.01: 1.00}

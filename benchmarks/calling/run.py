@@ -10,17 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import plots
-import rows
-import table
-from bench import Bench, program, say
-from peers import all_peers, default_cache
-from roc import curve
-from samples import PROCESSES
-from timing import timing
+
+from benchmarks.calling import plots, rows, table
+from benchmarks.calling.bench import Bench, program
+from benchmarks.calling.peers import all_peers
+from benchmarks.calling.roc import curve
+from benchmarks.calling.samples import PROCESSES
+from benchmarks.calling.timing import timing
+from benchmarks.console import say, some_of, whole_numbers
+from benchmarks.peers import default_cache
+from benchmarks.results import Row, update
 
 HERE = Path(__file__).resolve().parent
-PARTS: dict[str, Callable[[Bench], list[table.Row]]] = {
+PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "sensitivity": rows.sensitivity,
     "false": rows.false,
     "peers": rows.peers,
@@ -28,28 +30,6 @@ PARTS: dict[str, Callable[[Bench], list[table.Row]]] = {
     "lod": rows.lod,
     "time": timing,
 }
-
-
-def _parts(_: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
-    chosen = text.split(",") if text else list(PARTS)
-    unknown = sorted(set(chosen) - set(PARTS))
-    if unknown:
-        raise click.BadParameter(f"found {', '.join(unknown)}; parts are {', '.join(PARTS)}", param=option)
-    return tuple(chosen)
-
-
-def _numbers(_: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise click.BadParameter(f"found {text}; whole numbers by comma are wanted", param=option) from None
-
-
-def _processes(_: click.Context, option: click.Parameter, text: str) -> tuple[str, ...]:
-    unknown = sorted(set(text.split(",")) - set(PROCESSES))
-    if unknown:
-        raise click.BadParameter(f"found {', '.join(unknown)}; processes are {', '.join(PROCESSES)}", param=option)
-    return tuple(text.split(","))
 
 
 def _words(_: click.Context, __: click.Parameter, text: str | None) -> tuple[str, ...] | None:
@@ -78,9 +58,19 @@ def _plot(bench: Bench, process: str) -> None:
 
 
 @click.command(help=__doc__)
-@click.option("--only", callback=_parts, help=f"Parts, by comma: {', '.join(PARTS)}.  [default: all]")
-@click.option("--seeds", default="1,2,3", callback=_numbers, show_default=True, help="Planted samples, by comma.")
-@click.option("--processes", default="plain,harsh", callback=_processes, show_default=True, help="Error processes.")
+@click.option(
+    "--only",
+    callback=some_of("parts", tuple(PARTS)),
+    help=f"Parts, by comma: {', '.join(PARTS)}.  [default: all]",
+)
+@click.option("--seeds", default="1,2,3", callback=whole_numbers, show_default=True, help="Planted samples, by comma.")
+@click.option(
+    "--processes",
+    default="plain,harsh",
+    callback=some_of("processes", tuple(PROCESSES)),
+    show_default=True,
+    help="Error processes.",
+)
 @click.option("--normals", default=12, show_default=True, help="Normals that train a background.")
 @click.option("--held-out", default=2, show_default=True, help="Further normals, in which every call is false.")
 @click.option("--rule", multiple=True, callback=_rules, help="A rule of the kit for calling, as NAME=NUMBER.")
@@ -110,7 +100,7 @@ def main(
     bench = Bench(cache, command, peers, seeds, processes, normals, held_out, rule, chosen)
     for part in only:
         say(f"part {part}")
-        table.update(HERE, PARTS[part](bench), [part])
+        update(HERE, table.PARTS, table.markdown, PARTS[part](bench), [part])
     if "peers" in only:
         for process in processes:
             _plot(bench, process)

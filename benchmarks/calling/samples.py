@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-from panel import Panel
-from variants import Planted, draw_variants
+from benchmarks.calling.panel import Panel
+from benchmarks.calling.variants import Planted, draw_variants
 
 MOLECULES_A_SITE = 2850
 """Double-stranded molecules that reach amplification, over the middle of a target."""

@@ -1,12 +1,9 @@
-"""`results.json` and the tables of README.md: a partial run replaces its own rows only."""
+"""The tables of README.md."""
 
-import json
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-Row = dict[str, Any]
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+from benchmarks.results import Row
+
 PARTS = {
     "sensitivity": "Sensitivity",
     "false": "False calls",
@@ -17,13 +14,6 @@ PARTS = {
 }
 """The parts that have rows, and the titles of their tables."""
 PROCESS = {"plain": "default", "harsh": "second"}
-
-
-def merged(old: Iterable[Row], new: list[Row], parts: Iterable[str]) -> list[Row]:
-    """Return all rows in the order of the parts: the new ones, and the old ones of the parts that did not run."""
-    ran = set(parts)
-    kept = [one for one in old if one.get("part") in PARTS and one["part"] not in ran]
-    return sorted([*kept, *new], key=lambda one: list(PARTS).index(one["part"]))
 
 
 def _figure(value: Any) -> str:
@@ -116,19 +106,3 @@ def markdown(rows: list[Row]) -> str:
         if own:
             lines += ["", f"### {title}", "", *(_peers(own) if part == "peers" else _plain(own))]
     return "\n".join(lines).strip()
-
-
-def with_tables(text: str, rows: list[Row]) -> str:
-    """Return README.md with its tables replaced."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{markdown(rows)}\n{END}{after}"
-
-
-def update(folder: Path, new: list[Row], parts: Iterable[str]) -> None:
-    """Write `results.json` and README.md of the folder."""
-    results, readme = folder / "results.json", folder / "README.md"
-    old = json.loads(results.read_text("utf-8")) if results.exists() else []
-    rows = json.loads(json.dumps(merged(old, new, parts)))
-    results.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    readme.write_text(with_tables(readme.read_text("utf-8"), rows), "utf-8")

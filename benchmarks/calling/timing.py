@@ -5,10 +5,12 @@ import subprocess
 import time
 from pathlib import Path
 
-from bench import Bench, say
-from panel import make_panel, real_data
-from rows import Row, row
-from samples import Sample, Tools, consensus, simulate
+from benchmarks.calling.bench import Bench
+from benchmarks.calling.panel import make_panel, real_data
+from benchmarks.calling.rows import row
+from benchmarks.calling.samples import Sample, Tools, consensus, simulate
+from benchmarks.console import say
+from benchmarks.results import Row
 
 MOLECULES, READS = 3000, 2.5
 """A site's molecules, and read pairs of a molecule: few, since a caller reads consensus reads."""

@@ -3,7 +3,7 @@
 import random
 from typing import NamedTuple
 
-from panel import Panel
+from benchmarks.calling.panel import Panel
 
 SNV_LEVELS = (0.001, 0.002, 0.005, 0.01)
 OTHER_LEVELS = (0.0025, 0.005, 0.01)

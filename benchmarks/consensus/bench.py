@@ -8,10 +8,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import click
-import inputs
-import measure
-import peers
+from benchmarks.consensus import inputs, measure
+from benchmarks.peers import Peer
 
 Answer = TypeVar("Answer")
 SHORT_WAY = "consensus-from-fastq"
@@ -28,7 +26,7 @@ class Bench(NamedTuple):
     memory_sizes: tuple[int, ...]
     threads: tuple[int, ...]
     repeats: int
-    peers: dict[str, peers.Peer]
+    peers: dict[str, Peer]
 
     @property
     def work(self) -> Path:
@@ -54,11 +52,6 @@ class Bench(NamedTuple):
 def program() -> str:
     """Return the ctdna that belongs to this Python."""
     return str(Path(sys.executable).parent / "ctdna")
-
-
-def say(text: str) -> None:
-    """Tell what is being done."""
-    click.echo(text, err=True)
 
 
 def elsewhere(call: Callable[..., Answer], *arguments: Any) -> Answer:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-import measure
+from benchmarks.consensus import measure
 
 SEED = 20260101
 READS_PER_MOLECULE = 8.0

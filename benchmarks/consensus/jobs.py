@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from inputs import Inputs
-from peers import Peer
+from benchmarks.consensus.inputs import Inputs
+from benchmarks.peers import Peer
 
 
 class Job(NamedTuple):
@@ -28,11 +28,6 @@ LONG_WAY = f"{WHOLE}: long way"
 _PAIRED = "--strategy paired --edits 1"
 
 
-def command(peer: Peer) -> str:
-    """Return how a peer is started, as shell words."""
-    return " ".join(f"'{part}'" if "*" in part else part for part in peer.command)
-
-
 def _threads(threads: int) -> str:
     """Return fgumi's option: one thread is its quick path, which is taken where the option is left out."""
     return f"--threads {threads}" if threads > 1 else ""
@@ -40,7 +35,7 @@ def _threads(threads: int) -> str:
 
 def sort_for_peer(at: Inputs, peer: Peer) -> str:
     """Return the script that makes `sorted.bam`, in template-coordinate order, which fgumi's grouping wants."""
-    return f"{command(peer)} sort --order template-coordinate --input {at.aligned} --output {at.folder}/sorted.bam"
+    return f"{peer.shell} sort --order template-coordinate --input {at.aligned} --output {at.folder}/sorted.bam"
 
 
 def group_ours(at: Inputs, ctdna: str, threads: int, source: str) -> str:
@@ -56,7 +51,7 @@ def consensus_ours(at: Inputs, ctdna: str, threads: int) -> str:
 
 def group_jobs(at: Inputs, ctdna: str, peer: Peer, threads: int) -> list[Job]:
     """Return the comparisons of grouping with fgumi, each side at its own defaults."""
-    fgumi, folder = command(peer), at.folder
+    fgumi, folder = peer.shell, at.folder
     theirs = f"{fgumi} group {_PAIRED} {_threads(threads)} --output {folder}/theirs.grouped.bam --input"
     sort = f"{fgumi} sort --order template-coordinate --input {at.aligned} -@ {threads} --output"
     forms = {
@@ -73,14 +68,14 @@ def group_jobs(at: Inputs, ctdna: str, peer: Peer, threads: int) -> list[Job]:
 
 def consensus_jobs(at: Inputs, ctdna: str, peer: Peer, threads: int) -> list[Job]:
     """Return the comparison of duplex consensus with fgumi, each side at its own defaults."""
-    theirs = f"{command(peer)} duplex --min-reads 1 --input {at.grouped} --output {at.folder}/theirs.cons.bam"
+    theirs = f"{peer.shell} duplex --min-reads 1 --input {at.grouped} --output {at.folder}/theirs.cons.bam"
     ours = consensus_ours(at, ctdna, threads)
     return [Job(TO_CONSENSUS, peer.name, 1.0, threads, ours, {"": f"{theirs} {_threads(threads)}"})]
 
 
 def fgbio_jobs(at: Inputs, ctdna: str, peer: Peer, threads: int) -> list[Job]:
     """Return the comparisons with fgbio; its grouping knows one thread only."""
-    fgbio, folder = command(peer), at.folder
+    fgbio, folder = peer.shell, at.folder
     theirs = f"{fgbio} GroupReadsByUmi -s paired -e 1 -i {at.aligned} -o {folder}/fgbio.grouped.bam"
     duplex = f"{fgbio} CallDuplexConsensusReads -M 1 --threads {threads} -i {at.grouped} -o {folder}/fgbio.cons.bam"
     ours = group_ours(at, ctdna, threads, "aligned.bam")
@@ -119,7 +114,7 @@ def whole_fgumi(at: Inputs, peer: Peer, threads: int) -> dict[str, str]:
     `files` is the guide's version for development, a file after each step; `pipes` is its version for production, with
     pipes wherever a step can read a stream, uncompressed.
     """
-    v, ref, t, fgumi = f"{at.folder}/v", at.reference, _threads(threads), command(peer)
+    v, ref, t, fgumi = f"{at.folder}/v", at.reference, _threads(threads), peer.shell
     extract = (
         f"{fgumi} extract --inputs {at.r1} {at.r2} --read-structures {' '.join(at.structures)} --sample S --library S"
         f" --output {v}.bam {t}"
@@ -155,7 +150,7 @@ def whole_fgumi(at: Inputs, peer: Peer, threads: int) -> dict[str, str]:
 
 def whole_fgbio(at: Inputs, peer: Peer, threads: int) -> dict[str, str]:
     """Return fgbio's pipeline of its guide for duplex reads, with bwa mem and the thresholds of our defaults."""
-    b, ref, fgbio = f"{at.folder}/b", at.reference, command(peer)
+    b, ref, fgbio = f"{at.folder}/b", at.reference, peer.shell
     aligner = f"bwa mem -t {threads} -p -K 150000000 -Y {ref} -"
     turned = "--tags-to-reverse Consensus --tags-to-revcomp Consensus"
     reads = f"-i {at.r1} {at.r2} -r {' '.join(at.structures)}"

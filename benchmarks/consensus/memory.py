@@ -4,12 +4,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import inputs
-import many_reads
-import measure
-import table
-from bench import SHORT_WAY, Bench, elsewhere, say
-from inputs import Inputs
+from benchmarks.consensus import inputs, many_reads, measure, table
+from benchmarks.consensus.bench import SHORT_WAY, Bench, elsewhere
+from benchmarks.consensus.inputs import Inputs
+from benchmarks.console import say
 
 CEILING_MIB = 2048.0
 GROWTH = 1.1

@@ -6,15 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import compare
-import inputs
-import jobs
-import measure
-import python_peers
-import table
-from bench import Bench, elsewhere, say
-from inputs import Inputs
-from speed import LONG
+from benchmarks.consensus import compare, inputs, jobs, measure, python_peers
+from benchmarks.consensus.bench import Bench, elsewhere
+from benchmarks.consensus.inputs import Inputs
+from benchmarks.consensus.speed import LONG
+from benchmarks.console import say
+from benchmarks.results import between
 
 BEGIN, END = "<!-- parity: begin -->", "<!-- parity: end -->"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "parity.md"
@@ -153,7 +150,7 @@ def _options(strategy: str, is_full: bool) -> tuple[tuple[Options, ...], tuple[O
 
 def _with_fgumi(bench: Bench, sample: Sample) -> list[Entry]:
     peer = bench.peers["fgumi"]
-    pair = Pair(bench, sample.reads, jobs.command(peer))
+    pair = Pair(bench, sample.reads, peer.shell)
     inputs.align(pair.at, bench.ctdna)
     pair.run(jobs.sort_for_peer(pair.at, peer))
     found = []
@@ -199,7 +196,8 @@ def parity(bench: Bench) -> None:
         if not sample.reads.name.startswith("simulated"):
             found += _with_python_peers(bench, sample)
     (Path(__file__).parent / "parity.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    table.between(PAGE, BEGIN, END, markdown(found))
+    text = between(PAGE.read_text(encoding="utf-8"), markdown(found), BEGIN, END)
+    PAGE.write_text(text, encoding="utf-8")
 
 
 def _differences(entry: Entry) -> str:

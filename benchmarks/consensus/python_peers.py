@@ -5,14 +5,12 @@ import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
-import compare
-import inputs
-import jobs
-import measure
 import pysam
-from bench import Bench, elsewhere
-from inputs import Inputs
-from peers import Peer
+
+from benchmarks.consensus import compare, inputs, measure
+from benchmarks.consensus.bench import Bench, elsewhere
+from benchmarks.consensus.inputs import Inputs
+from benchmarks.peers import Peer
 
 METHODS = {"identity": "unique", "edit": "cluster", "adjacency": "directional"}
 """Our strategies, and UMI-tools' names of the same."""
@@ -70,7 +68,7 @@ def umi_tools(bench: Bench, at: Inputs, folder: Path, peer: Peer, strategy: str)
     elsewhere(_grouped_templates, ours, source, False)
     ends = "--paired --chimeric-pairs=use --unpaired-reads=use" if at.r2 else ""
     script = (
-        f"{jobs.command(peer)} group --stdin {source} --extract-umi-method=tag --umi-tag=RX {ends}"
+        f"{peer.shell} group --stdin {source} --extract-umi-method=tag --umi-tag=RX {ends}"
         f" --method={METHODS[strategy]} --edit-distance-threshold=1 --group-out={table} --log {folder}/umi_tools.log"
     )
     measure.measure(script, folder / "log.txt", bench.env)
@@ -124,6 +122,6 @@ def umierrorcorrect(bench: Bench, at: Inputs, folder: Path, peer: Peer) -> compa
     source, made = folder / "named.bam", folder / "umierrorcorrect"
     elsewhere(_grouped_templates, ours, source, True)
     bed = inputs.targets(folder, at)
-    script = f"{jobs.command(peer)} -o {made} -b {source} -bed {bed} -r {at.reference} -t 1"
+    script = f"{peer.shell} -o {made} -b {source} -bed {bed} -r {at.reference} -t 1"
     measure.measure(script, folder / "log.txt", bench.env)
     return elsewhere(_same_families, ours, made / "named_consensus_reads.bam")

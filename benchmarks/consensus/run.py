@@ -10,18 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import measure
-import parity
-import peers
-import speed
-import table
-from bench import Bench, program, say
-from memory import memory, stages_memory
-from start import start
-from ways import ways
+
+from benchmarks.consensus import measure, parity, peers, speed, table
+from benchmarks.consensus.bench import Bench, program
+from benchmarks.consensus.memory import memory, stages_memory
+from benchmarks.consensus.start import start
+from benchmarks.consensus.ways import ways
+from benchmarks.console import say, some_of, whole_numbers
+from benchmarks.peers import Peer, default_cache, fgumi
+from benchmarks.results import Row, update
 
 HERE = Path(__file__).resolve().parent
-PARTS: dict[str, Callable[[Bench], list[table.Row]]] = {
+PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "start": start,
     "group": speed.group,
     "consensus": speed.consensus,
@@ -36,24 +36,9 @@ LONG = ("memory", "stages-memory")
 USUAL = (*(part for part in PARTS if part not in LONG), PARITY)
 
 
-def _numbers(_: click.Context, option: click.Parameter, text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise click.BadParameter(f"found {text}; whole numbers by comma are wanted", param=option) from None
-
-
-def _parts(_: click.Context, option: click.Parameter, text: str | None) -> tuple[str, ...]:
-    chosen = text.split(",") if text else list(USUAL)
-    unknown = sorted(set(chosen) - {*PARTS, PARITY})
-    if unknown:
-        raise click.BadParameter(f"found {', '.join(unknown)}; parts are {', '.join([*PARTS, PARITY])}", param=option)
-    return tuple(chosen)
-
-
-def _peers(cache: Path, parts: tuple[str, ...]) -> dict[str, peers.Peer]:
+def _peers(cache: Path, parts: tuple[str, ...]) -> dict[str, Peer]:
     """Return the peers that these parts want, installed unless that was done before."""
-    wanted = [peers.fgumi, peers.fgbio] if {"group", "consensus", "whole", PARITY} & set(parts) else []
+    wanted = [fgumi, peers.fgbio] if {"group", "consensus", "whole", PARITY} & set(parts) else []
     wanted += [peers.umi_tools, peers.umierrorcorrect] if PARITY in parts else []
     found = [get(cache) for get in wanted]
     for peer in found:
@@ -64,16 +49,20 @@ def _peers(cache: Path, parts: tuple[str, ...]) -> dict[str, peers.Peer]:
 @click.command(help=__doc__)
 @click.option(
     "--only",
-    callback=_parts,
+    callback=some_of("parts", (*PARTS, PARITY), USUAL),
     help=f"Parts, by comma: {', '.join([*PARTS, PARITY])}.  [default: all but memory and stages-memory]",
 )
 @click.option("--cache", type=click.Path(path_type=Path), help="Folder of the peers and inputs; else CTDNA_PEERS.")
 @click.option("--ctdna", default=program(), help="The program to measure.  [default: that of this Python]")
-@click.option("--sizes", default="100000,400000,1600000", callback=_numbers, show_default=True, help="Read pairs.")
+@click.option("--sizes", default="100000,400000,1600000", callback=whole_numbers, show_default=True, help="Read pairs.")
 @click.option(
-    "--memory-sizes", default="1000000,4000000,16000000", callback=_numbers, show_default=True, help="Those of memory."
+    "--memory-sizes",
+    default="1000000,4000000,16000000",
+    callback=whole_numbers,
+    show_default=True,
+    help="Those of memory.",
 )
-@click.option("--threads", default="1,2", callback=_numbers, show_default=True, help="Threads, by comma.")
+@click.option("--threads", default="1,2", callback=whole_numbers, show_default=True, help="Threads, by comma.")
 @click.option("--repeats", default=3, show_default=True, help="Runs of each short job, in turn; the median counts.")
 def main(
     only: tuple[str, ...],
@@ -85,7 +74,7 @@ def main(
     repeats: int,
 ) -> None:
     """Measure, compare, write."""
-    cache = cache or peers.default_cache()
+    cache = cache or default_cache()
     cache.mkdir(parents=True, exist_ok=True)
     bench = Bench(cache, ctdna, sizes, memory_sizes, threads, repeats, _peers(cache, only))
     bench.work.mkdir(exist_ok=True)
@@ -95,7 +84,7 @@ def main(
         if part == PARITY:
             parity.parity(bench)
         else:
-            table.update(HERE, PARTS[part](bench), [part])
+            update(HERE, table.PARTS, table.markdown, PARTS[part](bench), [part])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pysam
-from compare import records
+
+from benchmarks.consensus.compare import records
 
 ALIGNERS_TAGS = frozenset({"NM", "MD", "UQ", "AS", "XS", "SA", "XA", "pa", "MC", "MQ"})
 PER_BASE = frozenset({"cd", "ce", "ad", "ae", "bd", "be", "aq", "bq", "ac", "bc"})

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 
-import inputs
-import jobs
-import measure
-import table
-from bench import Bench, say
-from inputs import Inputs
+from benchmarks.consensus import inputs, jobs, measure, table
+from benchmarks.consensus.bench import Bench
+from benchmarks.consensus.inputs import Inputs
+from benchmarks.console import say
 
 LONG = 1_000_000
 """Larger inputs are measured once; the long way is left out."""

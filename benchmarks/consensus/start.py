@@ -2,10 +2,9 @@
 
 import shutil
 
-import inputs
-import measure
-import table
-from bench import Bench, say
+from benchmarks.consensus import inputs, measure, table
+from benchmarks.consensus.bench import Bench
+from benchmarks.console import say
 
 RUNS = 5
 COLD_RUNS = 1

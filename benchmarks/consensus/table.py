@@ -1,15 +1,11 @@
-"""What was measured, as `results.json` and as the tables of README.md: a partial run replaces its own rows only."""
+"""What was measured, as rows of `results.json` and as the tables of README.md."""
 
-import json
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from jobs import Job
-from measure import Cost, FailedRunError
+from benchmarks.consensus.jobs import Job
+from benchmarks.consensus.measure import Cost, FailedRunError
+from benchmarks.results import Row
 
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
-Row = dict[str, Any]
 SPEED, SHARE, SECONDS, MIB = "read pairs per second", "share of molecules", "seconds", "MiB"
 PARTS = {
     "group": "Grouping",
@@ -170,27 +166,3 @@ def _differences(rows: list[Row]) -> list[str]:
         if kinds:
             lines.append(f"- {row['reads']}, {row['size']:,} pairs: {kinds}.")
     return ["", "What differs, by kind:", "", *lines] if lines else []
-
-
-def merged(old: Iterable[Row], new: list[Row], parts: Iterable[str]) -> list[Row]:
-    """Return all rows in the order of the parts: the new ones, and the old ones of the parts that did not run."""
-    ran = set(parts)
-    order = list(PARTS)
-    kept = [row for row in old if row.get("part") in PARTS and row["part"] not in ran]
-    return sorted(kept + new, key=lambda row: order.index(row["part"]))
-
-
-def update(folder: Path, new: list[Row], parts: Iterable[str]) -> None:
-    """Replace the rows of these parts in `results.json` and in the tables of README.md."""
-    path, readme = folder / "results.json", folder / "README.md"
-    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    rows = merged(old, new, parts)
-    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    between(readme, BEGIN, END, markdown(rows))
-
-
-def between(page: Path, begin: str, end: str, text: str) -> None:
-    """Replace what stands between two marks of a page."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
-    _, _, after = rest.partition(end)
-    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")

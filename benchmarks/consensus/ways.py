@@ -1,13 +1,10 @@
 """The part that compares the short way with the long way."""
 
-import inputs
-import jobs
-import measure
-import short_and_long
-import table
-from bench import Bench, elsewhere, say
-from inputs import Inputs
-from speed import LONG
+from benchmarks.consensus import inputs, jobs, measure, short_and_long, table
+from benchmarks.consensus.bench import Bench, elsewhere
+from benchmarks.consensus.inputs import Inputs
+from benchmarks.consensus.speed import LONG
+from benchmarks.console import say
 
 SAME_CONSENSUS = "molecules with identical consensus, short way vs long way"
 SAME_IN_ALL = "the same, mapping quality, proper-pair flag and the aligner's tags too"

@@ -103,7 +103,7 @@ def test_bases_alone_and_the_spikes_own_germline(folder: Path) -> None:
         (["--spike", "s.bam", "--from-germline", "--truth", "truth.tsv"], "--spike: its alleles must be known"),
         (["--spike", "b.bam", "--from-germline"], "--base: a BAM is named twice"),
         (["--ratio-edges", "1,0.5"], r"--ratio-edges: found 1\.0,0\.5; give rising"),
-        (["--known", "wrong.tsv"], r"chrT:481: its ref is \w, the reference has \w"),
+        (["--known", "wrong.tsv"], r"wrong.tsv: line 2, chrT:481: REF is \w, the reference has \w there"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(folder: Path, args: list[str], message: str) -> None:

@@ -119,6 +119,9 @@ def test_options_that_need_each_other(folder: Path) -> None:
     (folder / "list.vcf").write_text(f"{CONTIG}\t521\t.\t{flip(SNV.ref)}\t{SNV.ref}\n")
     with pytest.raises(InputError, match=r"list\.vcf: line 1, chrT:521: REF is ., the reference has . there"):
         run(call, *inputs(folder), *out, "--force", folder / "list.vcf")
+    (folder / "list.vcf").write_text("##fileformat=VCFv4.3\n")
+    with pytest.raises(InputError, match=r"list\.vcf: lists no allele"):
+        run(call, *inputs(folder), *out, "--force", folder / "list.vcf")
 
 
 def test_positions_without_a_reference_base_are_counted_and_warned_of(folder: Path) -> None:

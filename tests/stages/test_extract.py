@@ -82,13 +82,14 @@ def read_pair(dice: random.Random, insert: str, umis: tuple[str, str], n: int, e
     return umis[0] + flipped[0][5:], umis[1] + flipped[1][5:]
 
 
-def test_read_through_of_known_molecules_is_trimmed_to_the_base() -> None:
+@pytest.mark.parametrize("adapters", [(), ADAPTERS])
+def test_read_through_of_known_molecules_is_trimmed_to_the_base(adapters: tuple[str, ...]) -> None:
     dice = random.Random(11)
     inserts = [random_bases(dice, n) for n in [*range(2, 130), 160, 200, 300] * 2]
     umis = [(random_bases(dice, 5), random_bases(dice, 5)) for _ in inserts]
     pairs = [read_pair(dice, insert, umi, 100, 0.01) for insert, umi in zip(inserts, umis, strict=True)]
     reads = tuple(columns([(f"r{i}/{end + 1}", pair[end]) for i, pair in enumerate(pairs)]) for end in (0, 1))
-    out, tally = extract(reads, plan(params("5M2S+T", "5M2S+T"), None))
+    out, tally = extract(reads, plan(params("5M2S+T", "5M2S+T", adapters=adapters), None))
     found = [texts(some) for some in out]
     for i, (insert, umi) in enumerate(zip(inserts, umis, strict=True)):
         for end in (0, 1):
@@ -326,9 +327,24 @@ def test_real_long_umis(real_data: Path) -> None:
     assert {len(comment.split("\t")[0]) for _, comment, _ in out[1]} == {19}
 
 
-def plain_insert(one: str, two: str, n_before: int, fewest: int, rate: float) -> int:
+def test_fragments_within_a_duplication_are_not_cut_where_no_adapter_stands() -> None:
+    dice = random.Random(7)
+    text, n = random_bases(dice, 80) * 3, 167
+    inserts = [text[start : start + n] for start in range(len(text) - n)] * 20
+    umis = [(random_bases(dice, 5), random_bases(dice, 5)) for _ in inserts]
+    pairs = [read_pair(dice, insert, umi, 126, 0.002) for insert, umi in zip(inserts, umis, strict=True)]
+    reads = tuple(columns([(f"r{i}", pair[end]) for i, pair in enumerate(pairs)]) for end in (0, 1))
+    trimmed = []
+    for adapters in ((), ADAPTERS):
+        setup = plan(params("5M2S+T", "5M2S+T", overlap_min_bases=20, max_mismatch_rate=0.2, adapters=adapters), None)
+        trimmed.append(extract(reads, setup)[1].counts["reads_trimmed"])
+    assert trimmed[0] > 0
+    assert trimmed[1] == 0
+
+
+def plain_insert(one: str, two: str, n_before: int, fewest: int, rate: float, adapters: tuple[str, str]) -> int:
     """Return the insert by the best overlap, base by base: the slow twin of `inserts_by_overlap`."""
-    other, best, insert = turned(two), 0, -1
+    other, best, insert = turned(two), (False, 0), -1
     for fragment in range(max(n_before, fewest), len(one) + len(two) - fewest + 1):
         shift = len(two) - fragment
         both = [
@@ -338,8 +354,12 @@ def plain_insert(one: str, two: str, n_before: int, fewest: int, rate: float) ->
         ]
         wrong = sum(a != b for a, b in both)
         score = len(both) - 4 * wrong
-        if len(both) >= fewest and wrong <= rate * len(both) and score > best:
-            best, insert = score, fragment - n_before
+        behind = [*zip(one[fragment:], adapters[0], strict=False), *zip(two[fragment:], adapters[1], strict=False)]
+        behind = [pair for pair in behind if "N" not in pair]
+        is_clear = len(behind) >= 4 * sum(a != b for a, b in behind)
+        is_overlap = len(both) >= fewest and wrong <= rate * len(both) and score > 0
+        if is_overlap and (is_clear, score) > best:
+            best, insert = (is_clear, score), fragment - n_before
     return insert
 
 
@@ -350,11 +370,13 @@ def test_overlap_agrees_with_the_twin(data: st.DataObject) -> None:
     tail = data.draw(st.text("ACGT", max_size=40))
     n1, n2 = data.draw(st.integers(1, 70)), data.draw(st.integers(1, 70))
     one, two = ("AC" + whole + tail)[:n1], ("G" + turned(whole) + tail[::-1])[:n2]
+    adapters = data.draw(st.sampled_from([("", ""), ("GT" + tail[2:], tail[::-1]), ("ACNGT", "CC")]))
+    letters = tuple(np.frombuffer(text.encode(), dtype=np.uint8).copy() for text in adapters)
     n_before = min(2, len(one)) + min(1, len(two))
     reads = [columns([("r", bases)]) for bases in (one, two)]
     places = tuple(np.array([n], dtype=np.int64) for n in (min(2, len(one)), min(1, len(two))))
     found = inserts_by_overlap(
         (reads[0].bases, reads[1].bases), (reads[0].offsets, reads[1].offsets), places, np.ones(1, dtype=np.bool_),
-        np.array([8, 0.2]), (FORWARD, TURNED),
+        np.array([8, 0.2]), letters, (FORWARD, TURNED),
     )  # fmt: skip
-    assert found[0] == plain_insert(one, two, n_before, 8, 0.2)
+    assert found[0] == plain_insert(one, two, n_before, 8, 0.2, adapters)

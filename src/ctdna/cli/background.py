@@ -131,9 +131,10 @@ def command(
     to kit, panel and counting rules: `ctdna call` refuses it with others. Each donor is then held out in turn, to see
     whether its p-values are uniform. Use 20 donors or more: few donors cost power.
     """
+    from ctdna.formats.atomic import write_text
     from ctdna.formats.background_file import write_background
     from ctdna.formats.documents import write_json
-    from ctdna.formats.held_out import write_calibration, write_plot
+    from ctdna.formats.held_out import write_calibration
     from ctdna.kit.load import load_kit
     from ctdna.report.charts_held_out import qq_chart
     from ctdna.stages.background import Training, rules_of, train, training_metrics
@@ -141,17 +142,13 @@ def command(
 
     kit = load_kit(kit_name) if kit_name else None
     params = calling.call_params(ctx, kit, kit_name)
-    files = kit.definition.files if kit else None
-    panel_file = calling.kit_file(kit, kit_name, "--targets", targets, files.panel if files else None)
-    hotspot_file = calling.kit_file(kit, kit_name, "--hotspots", hotspots, files.hotspots if files else None)
-    if panel_file is None:
-        raise InputError(None, "--targets", "no panel is given", "give --targets or --kit")
+    files = calling.find_files(kit, kit_name, {"panel": targets, "hotspots": hotspots})
     if len(set(normals)) < len(normals):
         raise InputError(None, "--normals", "a BAM is named twice", "name each donor once")
     facts = {"instrument": _instrument(normals, instrument)}
     settings = BackgroundParams(**{name: ctx.params[name] for name in _SETTINGS})
-    ground = calling.lay_ground(normals[0], reference, panel_file)
-    donors = _donors(normals, ground, params, settings, hotspot_file, threads)
+    ground = calling.lay_ground(normals[0], reference, files.panel)
+    donors = _donors(normals, ground, params, settings, files.hotspots, threads)
     if not sum(donor.n_used for donor in donors):
         raise InputError(None, "--normals", "no molecule of the normals lies on a target", "check BAMs and panel")
     training = Training(ground.panel, rules_of(params), settings, kit_name or ".", facts)
@@ -161,7 +158,7 @@ def command(
     if calibration:
         write_calibration(calibration, found)
     if calibration_plot:
-        write_plot(calibration_plot, qq_chart(found))
+        write_text(calibration_plot, qq_chart(found) + "\n")
     if metrics:
         write_json(metrics, training_metrics(donors, trained, settings))
     if len(donors) < settings.min_donors:

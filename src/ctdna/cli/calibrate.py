@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ctdna.cli import calling, options
-from ctdna.cli.call import _background, _sample
 from ctdna.model.errors import InputError
 from ctdna.model.params.calibrate import CalibrateParams
 
 if TYPE_CHECKING:
     from ctdna.kit.load import LoadedKit
     from ctdna.model.calibration import Calibration
-    from ctdna.model.evidence import Allele, Panel
+    from ctdna.model.evidence import Allele
     from ctdna.model.params.call import CallParams
     from ctdna.stages.calibrate import Calibrated, Source
     from ctdna.stages.calibration.rules import Rules
@@ -46,27 +45,26 @@ class _Numbers(click.ParamType[tuple[float, ...]]):
         return found
 
 
-def _alleles(path: Path, panel: "Panel") -> "list[Allele]":
+def _alleles(path: Path, ground: calling.Ground) -> "list[Allele]":
     """Return the alleles of a file by slot; -1 where they lie off the panel.
 
     Raises:
-        InputError: an allele's reference bases are not those of the reference.
+        InputError: the list is bad; the reference bases of an allele on the panel are not those of the reference.
     """
-    from ctdna.formats.alleles import read_alleles
+    from ctdna.formats.alleles import check_reference, read_alleles
+    from ctdna.formats.fasta import Reference
     from ctdna.model.evidence import Allele
     from ctdna.stages.candidates import region_bounds
 
-    found = []
-    for named in read_alleles(path):
-        slot = panel.slot(named.contig, named.pos1 - 1)
-        if slot >= 0 and slot + len(named.ref) > region_bounds(panel, slot)[1]:
-            slot = -1
-        there = panel.text(slot, len(named.ref)) if slot >= 0 else named.ref
-        if there != named.ref:
-            where = f"{named.contig}:{named.pos1}"
-            raise InputError(path, where, f"its ref is {named.ref}, the reference has {there}", "check the reference")
-        found.append(Allele(slot, named.ref, named.alt))
-    return found
+    listed, slots = read_alleles(path).listed, []
+    for _, allele in listed:
+        slot = ground.panel.slot(allele.contig, allele.pos1 - 1)
+        is_within = slot >= 0 and slot + len(allele.ref) <= region_bounds(ground.panel, slot)[1]
+        slots.append(slot if is_within else -1)
+    with Reference(ground.reference) as sequences:
+        on_panel = (one for one, slot in zip(listed, slots, strict=True) if slot >= 0)
+        check_reference(path, on_panel, ground.contigs, sequences.fetch)
+    return [Allele(slot, one.allele.ref, one.allele.alt) for one, slot in zip(listed, slots, strict=True)]
 
 
 def _check_spike(spike: Path | None, truth: Path | None, from_germline: bool) -> None:
@@ -77,16 +75,12 @@ def _check_spike(spike: Path | None, truth: Path | None, from_germline: bool) ->
 
 
 def _rules(
-    ground: "calling.Ground", params: "CallParams", kit: "LoadedKit | None", files: dict[str, Path | None], threads: int
+    ground: "calling.Ground", params: "CallParams", kit: "LoadedKit | None", files: calling.Files, threads: int
 ) -> "Rules":
-    from ctdna.formats.kit_tables import read_common_snps, read_hotspots
     from ctdna.stages.calibration.rules import Rules
 
-    hotspots, snps = files["--hotspots"], files["--common-snps"]
-    return Rules(
-        params, read_hotspots(hotspots) if hotspots else (), read_common_snps(snps) if snps else (),
-        _background(files["--background"], ground.panel, params, kit), threads,
-    )  # fmt: skip
+    trained = calling.read_background(files.background, ground.panel, params, kit)
+    return Rules(params, *calling.read_lists(files), trained, threads)
 
 
 def _sources(bams: Sequence[Path], ground: "calling.Ground", params: "CallParams", threads: int) -> "list[Source]":
@@ -94,7 +88,8 @@ def _sources(bams: Sequence[Path], ground: "calling.Ground", params: "CallParams
 
     found: list[Source] = []
     for bam in bams:
-        name, n = _sample(bam, None), sum(one.name.partition("#")[0] == _sample(bam, None) for one in found)
+        name = calling.sample_name(bam)
+        n = sum(one.name.partition("#")[0] == name for one in found)
         evidence = calling.gather_bam(bam, ground, params, threads)
         found.append(Source(f"{name}#{n + 1}" if n else name, evidence))
     return found
@@ -144,10 +139,7 @@ def _verdict(report: "Calibration") -> str:
     "--known", "VCF or table of alleles that the bases hold: calls of them are not false.", required=False
 )
 @options.input_path("--reference", "FASTA that the reads were aligned to.")
-@options.input_path("--targets", "BED of the panel: contig, start0, end0, name. Default: the kit's.", required=False)
-@options.input_path("--background", "Background of `ctdna background`. Default: the kit's.", required=False)
-@options.input_path("--hotspots", "Table of reportable alleles. Default: the kit's.", required=False)
-@options.input_path("--common-snps", "Table of common SNPs. Default: the kit's.", required=False)
+@calling.file_options()
 @options.output_path("--output", "Report to write, as JSON.")
 @options.output_path("--table", "Bins of VAF over LoD95 to write, tab-separated.", required=False)
 @options.output_path("--trials", "Every trial to write, tab-separated.", required=False)
@@ -220,24 +212,15 @@ def _run(ctx: click.Context) -> None:
     kit_name: str | None = values["kit_name"]
     kit = load_kit(kit_name) if kit_name else None
     params, plan = calling.call_params(ctx, kit, kit_name), _calibrate_params(ctx)
-    own = kit.definition.files if kit else None
-    files = {
-        f"--{field.replace('_', '-')}": calling.kit_file(
-            kit, kit_name, f"--{field.replace('_', '-')}", values[field],
-            getattr(own, "panel" if field == "targets" else field) if own else None,
-        )
-        for field in ("targets", "hotspots", "common_snps", "background")
-    }  # fmt: skip
-    panel_file = files["--targets"]
-    if panel_file is None:
-        raise InputError(None, "--targets", "no panel is given", "give --targets or --kit")
+    named = {field: values["targets" if field == "panel" else field] for field in calling.Files._fields}
+    files = calling.find_files(kit, kit_name, named)
     bams: list[Path] = [*values["bases"], *([values["spike"]] if values["spike"] else [])]
     if len(set(bams)) < len(bams):
         raise InputError(None, "--base", "a BAM is named twice", "name each sample once")
-    ground = calling.lay_ground(bams[0], values["reference"], panel_file)
+    ground = calling.lay_ground(bams[0], values["reference"], files.panel)
     rules = _rules(ground, params, kit, files, values["threads"])
-    truth = _alleles(values["truth"], ground.panel) if values["truth"] else None
-    known = _alleles(values["known"], ground.panel) if values["known"] else []
+    truth = _alleles(values["truth"], ground) if values["truth"] else None
+    known = _alleles(values["known"], ground) if values["known"] else []
     sources = _sources(bams, ground, params, values["threads"])
     spike = sources.pop() if values["spike"] else None
     done = calibrate(sources, spike, truth, known, rules, plan)

@@ -10,37 +10,9 @@ from ctdna.cli import calling, options
 from ctdna.model.errors import InputError
 
 if TYPE_CHECKING:
-    from ctdna.kit.load import LoadedKit
-    from ctdna.model.background import TrainedBackground
-    from ctdna.model.evidence import Panel
+    from ctdna.model.forced import ListedAllele
     from ctdna.model.params.call import CallParams
     from ctdna.stages.call import CallResult, Extras
-
-
-def _sample(bam: Path, named: str | None) -> str:
-    from ctdna.formats.bam import read_header
-
-    found = sorted({group["SM"] for group in read_header(bam).lines("RG") if "SM" in group})
-    if named is None and len(found) > 1:
-        raise InputError(bam, "header", f"holds {len(found)} samples ({', '.join(found[:3])})", "name one by --sample")
-    name = named or (found[0] if found else "sample")
-    if not name.isprintable() or "\t" in name:
-        raise InputError(bam, "header", "the sample name holds a tab or control character", "name it by --sample")
-    return name
-
-
-def _background(
-    path: Path | None, panel: "Panel", params: "CallParams", kit: "LoadedKit | None"
-) -> "TrainedBackground | None":
-    if path is None:
-        return None
-    from ctdna.formats.background_file import read_background
-    from ctdna.stages.background import check_background
-
-    trained = read_background(path)
-    with options.located(path):
-        check_background(trained, panel, params, kit.definition.name if kit else None)
-    return trained
 
 
 def _facts(params: "CallParams", background: str, alpha: float, kit_name: str | None) -> dict[str, str]:
@@ -78,22 +50,29 @@ def _write(result: "CallResult", header: list[str], contigs: tuple[str, ...], ou
         write_json(outputs.forced, result.forced)
 
 
+def _listed(force: Path, ground: calling.Ground) -> "tuple[ListedAllele, ...]":
+    from ctdna.formats.alleles import check_reference, read_alleles
+    from ctdna.formats.fasta import Reference
+
+    listed, repeats = read_alleles(force)
+    if not listed:
+        raise InputError(force, "", "lists no allele", "correct the list, or leave --force out")
+    with Reference(ground.reference) as sequences:
+        check_reference(force, listed, ground.contigs, sequences.fetch)
+    for text in repeats:
+        click.echo(f"ctdna call: warning: {force.name}: {text}", err=True)
+    return tuple(one.allele for one in listed)
+
+
 def _extras(
     white: Path | None, force: Path | None, ground: calling.Ground, params: "CallParams", threads: int
 ) -> "Extras":
     """Return what is given besides the sample: white cells and listed alleles; alleles listed twice are warned of."""
-    from ctdna.formats.allele_list import read_alleles
-    from ctdna.formats.fasta import Reference
     from ctdna.stages.call import Extras
 
-    alleles = None
-    if force:
-        with Reference(ground.reference) as sequences:
-            alleles = read_alleles(force, ground.contigs, sequences.fetch)
-        for text in alleles.repeats:
-            click.echo(f"ctdna call: warning: {force.name}: {text}", err=True)
+    alleles = _listed(force, ground) if force else ()
     cells = calling.gather_bam(white, ground, params, threads) if white else None
-    return Extras(alleles.alleles if alleles else (), cells)
+    return Extras(alleles, cells)
 
 
 def _check_extras(bam: Path, white: Path | None, force: Path | None, summary: Path | None) -> None:
@@ -113,31 +92,22 @@ def _warn(result: "CallResult") -> None:
 @click.command("call")
 @options.input_path("--input", "Aligned consensus BAM, in any order, as `ctdna filter` writes it.")
 @options.input_path("--reference", "FASTA that the reads were aligned to.")
-@options.input_path("--targets", "BED of the panel: contig, start0, end0, name. Default: the kit's.", required=False)
 @options.output_path("--output", "VCF to write (blocked gzip, with a tabix index beside).")
 @options.output_path(
     "--loci",
     "Table of loci to write (blocked gzip, tabix index). Default: beside the VCF, `.loci.tsv.gz`.",
     required=False,
 )
-@options.input_path(
-    "--background", "Background that `ctdna background` trained. Default: the kit's, else prior rates.", required=False
-)
-@options.input_path(
-    "--hotspots",
-    "Table of reportable alleles: contig, pos1, ref, alt, gene, label. Default: the kit's.",
-    required=False,
-)
-@options.input_path(
-    "--common-snps", "Table of common SNPs: contig, pos1, ref, alt, frequency. Default: the kit's.", required=False
-)
+@calling.file_options()
 @options.input_path(
     "--matched-normal",
     "Consensus BAM of the same subject's white cells, made with the same kit: tells tumour from blood and germline.",
     required=False,
 )
 @options.input_path(
-    "--force", "VCF of alleles to be answered one by one, on the panel or not, whatever the reads show.", required=False
+    "--force",
+    "VCF or table of alleles to be answered one by one, on the panel or not, whatever the reads show.",
+    required=False,
 )
 @options.output_path("--forced-summary", "Answer for the whole list of --force, as JSON.", required=False)
 @options.output_path("--metrics", "Counts of molecules in, used and rejected by reason, as JSON.", required=False)
@@ -176,7 +146,6 @@ def command(
     With --matched-normal each candidate gets an origin. With --force each listed allele gets a record, and the whole
     list an answer at one VAF that all its alleles share.
     """
-    from ctdna.formats.kit_tables import read_common_snps, read_hotspots
     from ctdna.formats.vcf import header_lines
     from ctdna.kit.load import load_kit
     from ctdna.stages.call import call
@@ -185,26 +154,14 @@ def command(
     _check_extras(input, matched_normal, force, forced_summary)
     kit = load_kit(kit_name) if kit_name else None
     params = calling.call_params(ctx, kit, kit_name)
-    files = kit.definition.files if kit else None
-    found = {
-        option: calling.kit_file(kit, kit_name, option, named, getattr(files, field) if files else None)
-        for option, named, field in (
-            ("--targets", targets, "panel"),
-            ("--hotspots", hotspots, "hotspots"),
-            ("--common-snps", common_snps, "common_snps"),
-            ("--background", background, "background"),
-        )
-    }
-    panel_file, hotspot_file, snp_file = found["--targets"], found["--hotspots"], found["--common-snps"]
-    if panel_file is None:
-        raise InputError(None, "--targets", "no panel is given", "give --targets or --kit")
-    ground = calling.lay_ground(input, reference, panel_file)
-    trained = _background(found["--background"], ground.panel, params, kit)
-    listed = read_hotspots(hotspot_file) if hotspot_file else ()
-    snps = read_common_snps(snp_file) if snp_file else ()
+    named = {"panel": targets, "hotspots": hotspots, "common_snps": common_snps, "background": background}
+    files = calling.find_files(kit, kit_name, named)
+    ground = calling.lay_ground(input, reference, files.panel)
+    trained = calling.read_background(files.background, ground.panel, params, kit)
+    listed, snps = calling.read_lists(files)
     extras = _extras(matched_normal, force, ground, params, threads)
     evidence = calling.gather_bam(input, ground, params, threads)
-    name = _sample(input, sample)
+    name = calling.sample_name(input, sample)
     result = call(evidence, params, listed, snps, trained, name, threads, extras)
     label = PRIOR_NAME if trained is None else f"trained on {trained.n_donors} donors"
     facts = _facts(params, label, result.metrics.values["alpha"], kit_name)

@@ -1,4 +1,4 @@
-"""What `call` and `background` share: parameter options, the panel, the evidence of one BAM."""
+"""What the calling commands share: parameter options, the panel, a background, the evidence of one BAM."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,8 @@ from ctdna.model.params.call import CallParams
 
 if TYPE_CHECKING:
     from ctdna.kit.load import LoadedKit
+    from ctdna.model.annotation import CommonSnp, Hotspot
+    from ctdna.model.background import TrainedBackground
     from ctdna.model.evidence import Panel
     from ctdna.stages.evidence import Evidence
 
@@ -23,7 +25,7 @@ SETTINGS: dict[str, tuple[click.ParamType[Any], float, str]] = {
     "false_positives_per_panel": (
         click.FloatRange(0, min_open=True),
         0.1,
-        "Expected false calls over the whole panel; the level of one test is this over the number of tests.",
+        "Expected false calls over the whole panel: what all its tests attain at their levels.",
     ),
     "hotspot_alpha": (_FRACTION, 1e-4, "Level of significance at hotspots."),
     "min_base_quality": (click.IntRange(0, 93), 20, "Count no consensus base of lower quality."),
@@ -97,7 +99,55 @@ def call_params(ctx: click.Context, kit: "LoadedKit | None", kit_name: str | Non
     return CallParams(**{name: ctx.params[name] for name in SETTINGS})
 
 
-def kit_file(kit: "LoadedKit | None", kit_name: str | None, option: str, named: Path | None, name: str | None) -> (
+class Files(NamedTuple):
+    """The panel, and what goes with it."""
+
+    panel: Path
+    hotspots: Path | None = None
+    common_snps: Path | None = None
+    background: Path | None = None
+
+
+_FILE_TEXTS = {
+    "panel": "BED of the panel: contig, start0, end0, name. Default: the kit's.",
+    "background": "Background that `ctdna background` trained. Default: the kit's, else prior rates.",
+    "hotspots": "Table of reportable alleles: contig, pos1, ref, alt, gene, label. Default: the kit's.",
+    "common_snps": "Table of common SNPs: contig, pos1, ref, alt, frequency. Default: the kit's.",
+}
+
+
+def _option(field: str) -> str:
+    return "--targets" if field == "panel" else f"--{field.replace('_', '-')}"
+
+
+def file_options() -> Callable[[F], F]:
+    """Return the options that name the files of `Files`; the panel's is `targets`."""
+
+    def decorate(function: F) -> F:
+        for field, text in reversed(_FILE_TEXTS.items()):
+            function = options.input_path(_option(field), text, required=False)(function)
+        return function
+
+    return decorate
+
+
+def find_files(kit: "LoadedKit | None", kit_name: str | None, named: dict[str, Path | None]) -> Files:
+    """Return the files that options name, by their field of `Files`, or the kit's.
+
+    Raises:
+        InputError: no panel is given; an option names another file than the kit's.
+        DefinitionError: a file of the kit is missing.
+    """
+    own, found = kit.definition.files if kit else None, {}
+    for field, path in named.items():
+        found[field] = _kit_file(kit, kit_name, _option(field), path, getattr(own, field) if own else None)
+    panel = found.pop("panel")
+    if panel is None:
+        raise InputError(None, "--targets", "no panel is given", "give --targets or --kit")
+    return Files(panel, **found)
+
+
+def _kit_file(kit: "LoadedKit | None", kit_name: str | None, option: str, named: Path | None, name: str | None) -> (
     Path | None
 ):  # fmt: skip
     """Return the file of an option, or the kit's; with a kit, an option must name the kit's own bytes.
@@ -176,3 +226,52 @@ def gather_bam(bam: Path, ground: Ground, params: CallParams, threads: int) -> "
     with options.located(ground.reference):
         check_panel_fit(ground.panel, evidence.counts)
     return evidence
+
+
+def read_lists(files: Files) -> "tuple[tuple[Hotspot, ...], tuple[CommonSnp, ...]]":
+    """Return the reportable alleles and the common SNPs; none where there is no table.
+
+    Raises:
+        InputError: a table is unreadable or wrong.
+    """
+    from ctdna.formats.kit_tables import read_common_snps, read_hotspots
+
+    hotspots = read_hotspots(files.hotspots) if files.hotspots else ()
+    return hotspots, read_common_snps(files.common_snps) if files.common_snps else ()
+
+
+def sample_name(bam: Path, named: str | None = None) -> str:
+    """Return the name given, or the one that the read groups' SM say; `sample` where they say nothing.
+
+    Raises:
+        InputError: they say more than one; the name cannot stand in a table.
+    """
+    from ctdna.formats.bam import read_header
+
+    found = sorted({group["SM"] for group in read_header(bam).lines("RG") if "SM" in group})
+    if named is None and len(found) > 1:
+        raise InputError(bam, "header", f"holds {len(found)} samples ({', '.join(found[:3])})", "name one by --sample")
+    name = named or (found[0] if found else "sample")
+    if not name.isprintable() or "\t" in name:
+        raise InputError(bam, "header", "the sample name holds a tab or control character", "name it by --sample")
+    return name
+
+
+def read_background(
+    path: Path | None, panel: "Panel", params: CallParams, kit: "LoadedKit | None"
+) -> "TrainedBackground | None":
+    """Return the background of a file, if one is given.
+
+    Raises:
+        InputError: unreadable.
+        DefinitionError: its content was changed, or it was trained for another kit, panel or rule.
+    """
+    if path is None:
+        return None
+    from ctdna.formats import background_file
+    from ctdna.stages.background import check_background
+
+    trained = background_file.read_background(path)
+    with options.located(path):
+        check_background(trained, panel, params, kit.definition.name if kit else None)
+    return trained

@@ -150,7 +150,7 @@ def _warn_of_list(setup: "Plan") -> None:
     "--adapters",
     multiple=True,
     metavar="SEQUENCE...",
-    help="Adapter at the 3' end of each FASTQ's reads, for read-through that the overlap of the mates does not show.",
+    help="Adapter at the 3' end of each FASTQ's reads, for read-through beside the overlap of the mates.",
 )
 @click.option(
     "--min-template-bases",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ctdna.formats.atomic import atomic_path
+from ctdna.formats.atomic import write_text
 from ctdna.model.held_out import LEVELS, HeldOut
 
 COLUMNS = (
@@ -34,15 +34,4 @@ def write_calibration(path: Path, calibration: HeldOut) -> None:
         for level, observed, own in zip(LEVELS, group.observed, group.own, strict=True):
             figures = (level, group.n_tests * level, observed, own, group.ks_statistic, group.ks_p, *calls)
             lines.append("\t".join([group.name, str(group.n_tests), *(f"{value:.6g}" for value in figures)]))
-    with atomic_path(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def write_plot(path: Path, drawing: str) -> None:
-    """Write a drawing, whole or not at all.
-
-    Raises:
-        InputError: the file cannot be written.
-    """
-    with atomic_path(path) as temporary:
-        temporary.write_text(drawing + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")

@@ -74,6 +74,20 @@ def _overlap_score(first: Words, second: Words, n: NDArray[np.int64], shift: Int
 
 
 @lean_kernel
+def _tail_score(read: Bytes, start: Int, adapter: Bytes, table: Bytes) -> Int:
+    """Return bases compared - 4 * mismatches of a read from `start` on, held against the adapter; N counts neither way.
+
+    0 where the read or the adapter ends before.
+    """
+    score = np.int64(0)
+    for k in range(min(np.int64(len(adapter)), np.int64(len(read)) - start)):
+        base, expected = table[read[start + k]], table[adapter[k]]
+        if base < 4 and expected < 4:
+            score += 1 if base == expected else -3
+    return score
+
+
+@lean_kernel
 def _longest(offsets: Offsets) -> Int:
     longest = np.int64(0)
     for i in range(len(offsets) - 1):
@@ -88,13 +102,16 @@ def inserts_by_overlap(
     template_at: tuple[Offsets, Offsets],
     is_usable: NDArray[np.bool_],
     limits: NDArray[np.float64],
+    adapters: tuple[Bytes, Bytes],
     tables: tuple[Bytes, Bytes],
 ) -> Lengths:
     """Return the template bases of the insert between the two reads' UMIs, from the best overlap of the mates.
 
     -1 where the mates do not overlap or are not usable. A read that runs through a short insert shows the mate's UMI,
-    turned round, and then adapter; so the mates are compared over their whole length, from the first base on. Of equal
-    overlaps the shorter insert is taken. `tables` are `FORWARD` and `TURNED`.
+    turned round, and then adapter; so the mates are compared over their whole length, from the first base on. Overlaps
+    behind which something else than the adapters stands count only where there is no other: mates of a tandem
+    duplication overlap in two ways. Of equal overlaps the shorter insert is taken. `adapters` are empty where they are
+    not known; `tables` are `FORWARD` and `TURNED`.
     """
     out = np.full(len(is_usable), -1, dtype=np.int32)
     first = np.empty((2, _longest(offsets[0])), dtype=np.int64)
@@ -104,15 +121,22 @@ def inserts_by_overlap(
     for i in range(len(is_usable)):
         if not is_usable[i]:
             continue
-        _pack(bases[0][offsets[0][i] : offsets[0][i + 1]], 1, tables[0], first)
-        _pack(bases[1][offsets[1][i] : offsets[1][i + 1]], -1, tables[1], second)
+        one = bases[0][offsets[0][i] : offsets[0][i + 1]]
+        two = bases[1][offsets[1][i] : offsets[1][i + 1]]
+        _pack(one, 1, tables[0], first)
+        _pack(two, -1, tables[1], second)
         n[0], n[1] = offsets[0][i + 1] - offsets[0][i], offsets[1][i + 1] - offsets[1][i]
         n_before = template_at[0][i] - offsets[0][i] + template_at[1][i] - offsets[1][i]
         best: Int = np.int64(0)
+        is_best_clear: bool | np.bool_ = False
         for fragment in range(max(n_before, fewest), n[0] + n[1] - fewest + 1):
             score = _overlap_score(first, second, n, n[1] - fragment, limits)
-            if score > best:
-                best = score
+            if score <= 0:
+                continue
+            behind = _tail_score(one, fragment, adapters[0], tables[0])
+            is_clear = behind + _tail_score(two, fragment, adapters[1], tables[0]) >= 0
+            if is_clear > is_best_clear or (is_clear == is_best_clear and score > best):
+                best, is_best_clear = score, is_clear
                 out[i] = fragment - n_before
     return out
 
@@ -164,5 +188,7 @@ def warm() -> None:
     bases, offsets = np.frombuffer(b"ACGTACGT", dtype=np.uint8).copy(), np.array([0, 8], dtype=np.int64)
     whole, limits = np.ones(1, dtype=np.bool_), np.array([4, 0.1], dtype=np.float64)
     places = np.array([2], dtype=np.int64)
-    inserts_by_overlap((bases, bases), (offsets, offsets), (places, places), whole, limits, (FORWARD, TURNED))
+    inserts_by_overlap(
+        (bases, bases), (offsets, offsets), (places, places), whole, limits, (bases, bases), (FORWARD, TURNED)
+    )
     inserts_by_adapter(bases, offsets, places, whole, bases, 2, limits)

@@ -160,6 +160,7 @@ def _find_inserts(
 ) -> tuple[NDArray[np.int32], Counter[str]]:
     """Return the bases of each insert whose end was seen, -1 for the others, and how many each way was found."""
     params = setup.params
+    adapters = [np.frombuffer(text.upper().encode(), dtype=np.uint8).copy() for text in params.adapters]
     inserts = np.full(len(is_whole), -1, dtype=np.int32)
     if any(structure.segments[-1].kind != "T" for structure in setup.structures):
         return inserts, Counter()
@@ -167,16 +168,16 @@ def _find_inserts(
         limits = np.array([params.overlap_min_bases, params.max_mismatch_rate], dtype=np.float64)
         bases, offsets = (reads[0].bases, reads[1].bases), (reads[0].offsets, reads[1].offsets)
         places = (divided[0].template_at, divided[1].template_at)
-        inserts = inserts_by_overlap(bases, offsets, places, is_whole, limits, (FORWARD, TURNED))
+        behind = (adapters[0], adapters[1]) if adapters else (_NONE, _NONE)
+        inserts = inserts_by_overlap(bases, offsets, places, is_whole, limits, behind, (FORWARD, TURNED))
     n_overlap = int((inserts >= 0).sum())
     open_reads = is_whole & (inserts < 0)
     limits = np.array([params.adapter_min_bases, params.max_mismatch_rate], dtype=np.float64)
-    for end, adapter in enumerate(params.adapters):
-        letters = np.frombuffer(adapter.upper().encode(), dtype=np.uint8).copy()
+    for end, adapter in enumerate(adapters):
         mate = setup.structures[1 - end] if len(reads) == 2 else None
         n_between = sum(part.length or 0 for part in mate.segments if part.kind != "T") if mate else 0
         found = inserts_by_adapter(
-            reads[end].bases, reads[end].offsets, divided[end].template_at, open_reads, letters, n_between, limits
+            reads[end].bases, reads[end].offsets, divided[end].template_at, open_reads, adapter, n_between, limits
         )
         inserts = np.where((found >= 0) & ((inserts < 0) | (found < inserts)), found, inserts).astype(np.int32)
     n_adapter = int((inserts >= 0).sum()) - n_overlap

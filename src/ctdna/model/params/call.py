@@ -7,9 +7,9 @@ class CallParams(Frozen):
     """The kit's rules for calling; every threshold that decides a state stands here."""
 
     false_positives_per_panel: float
-    """Expected false calls over the whole panel; alpha per test is this over the number of tests."""
+    """Expected false calls over the whole panel: what all its tests attain at their levels (`stages.levels`)."""
     hotspot_alpha: float
-    """Significance level at the kit's hotspots."""
+    """Significance level at the kit's hotspots, where it is higher."""
     min_base_quality: int
     """Consensus bases below this Phred quality are not counted."""
     min_mapq: int

@@ -1,0 +1,1 @@
+"""ctdna held against its peers, and against itself."""

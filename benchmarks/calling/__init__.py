@@ -1,0 +1,1 @@
+"""Variant calling beside its peers."""

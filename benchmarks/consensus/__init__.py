@@ -1,0 +1,1 @@
+"""Grouping and consensus beside their peers."""
