@@ -19,7 +19,8 @@ CONTIGS = ((CONTIG, len(REFERENCE)),)
 HEADER = BamHeader.of_contigs(CONTIGS)
 TARGET = (400, 700)
 PARAMS = CallParams(
-    false_positives_per_panel=0.1, hotspot_alpha=1e-4, min_base_quality=20, min_mapq=20, min_alt_molecules=2,
+    false_positives_per_panel=0.1, substitution_share=0.75, hotspot_alpha=1e-4,
+    min_base_quality=20, min_mapq=20, min_alt_molecules=2,
     fragment_end_bases=12, claimed_lod=0.01, evidence_floor=2, strand_bias_p=1e-4, artefact_p=1e-3, germline_vaf=0.35,
     germline_snp_vaf=0.1, mnv_distance=15, mnv_min_share=0.6, mnv_rate_share=0.1, homopolymer_bases=8,
     low_complexity_copies=6,

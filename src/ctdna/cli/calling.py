@@ -27,6 +27,11 @@ SETTINGS: dict[str, tuple[click.ParamType[Any], float, str]] = {
         0.1,
         "Expected false calls over the whole panel: what all its tests attain at their levels.",
     ),
+    "substitution_share": (
+        click.FloatRange(0, 1, min_open=True, max_open=True),
+        0.75,
+        "The substitutions' share of the false calls allowed; the rest is for all other changes.",
+    ),
     "hotspot_alpha": (_FRACTION, 1e-4, "Level of significance at hotspots."),
     "min_base_quality": (click.IntRange(0, 93), 20, "Count no consensus base of lower quality."),
     "min_mapq": (click.IntRange(0, 255), 20, "Count no consensus read of lower mapping quality."),

@@ -11,19 +11,17 @@ from ctdna.stats.limits import coarse, panel_alpha
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-SUBSTITUTION_SHARE = 0.75
-"""Of the false calls allowed, the substitutions' share; the rest is for all other changes."""
 
 
 def substitution_alpha(sites: SiteTable, mean: Floats, size: Floats, params: CallParams, threads: int) -> float:
     """Return the level of one substitution's test; `mean` and `size` are (sites, 4, 8)."""
     site, alt = np.nonzero(tested(sites))
     n, times = coarse(sites.n[site], up=True), np.ones(len(site), np.int64)
-    budget = SUBSTITUTION_SHARE * params.false_positives_per_panel
+    budget = params.substitution_share * params.false_positives_per_panel
     return panel_alpha(n, mean[site, alt], size[site, alt], times, budget, params.claimed_lod, threads)
 
 
 def other_alpha(places: IndelPlaces, depth: Ints, null: IndelNull, params: CallParams, threads: int) -> float:
     """Return the level of one indel's or joint change's test, over all places of indels; `depth` is (places, 8)."""
-    budget = (1.0 - SUBSTITUTION_SHARE) * params.false_positives_per_panel
+    budget = (1.0 - params.substitution_share) * params.false_positives_per_panel
     return panel_alpha(*place_tests(places, depth, null), budget, params.claimed_lod, threads)

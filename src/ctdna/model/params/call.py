@@ -8,6 +8,8 @@ class CallParams(Frozen):
 
     false_positives_per_panel: float
     """Expected false calls over the whole panel: what all its tests attain at their levels (`stages.levels`)."""
+    substitution_share: float
+    """Of the false calls allowed, the substitutions' share; the rest is for all other changes."""
     hotspot_alpha: float
     """Significance level at the kit's hotspots, where it is higher."""
     min_base_quality: int
