@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctdna.kernels.realign_alleles import Change
 from ctdna.model.annotation import CommonSnp, Hotspot
 from ctdna.model.background import TrainedBackground
 from ctdna.model.errors import InputError
@@ -32,6 +33,7 @@ from ctdna.stages.candidates import (
 )
 from ctdna.stages.evidence import Evidence
 from ctdna.stages.forced import summarise
+from ctdna.stages.haplotypes import OnHaplotype, inherited_bases, on_haplotypes
 from ctdna.stages.indel_background import indel_places, indel_rates, place_depth
 from ctdna.stages.joining import Phasing, indel_alleles, join_candidates
 from ctdna.stages.judging import Candidate
@@ -100,6 +102,7 @@ class _Caller:
         floor = max(1, params.evidence_floor)
         self.alleles = indel_alleles(self.indels, assembled_changes(evidence, floor), floor)
         self.phasing = Phasing(evidence, params.fragment_end_bases, self.alleles)
+        self.inherited = inherited_bases(evidence, params.germline_snp_vaf)
         self.n_tests = max(1, TESTS_PER_SITE * len(self.sites.slots))
         self.threads = threads
 
@@ -128,11 +131,10 @@ class _Caller:
         rows = [np.atleast_2d(column).astype(np.int64) for column in (counts.alt, counts.depth)]
         p = float(p_values(rows[0], rows[1], np.atleast_2d(mean), np.atleast_2d(size), self.params.claimed_lod)[0])
         hotspot = self.listed.hotspots.get(key)
-        run = repeat_of(self.panel, change) if allele.variant_class == "indel" else (0, 1)
         label = hotspot.label if hotspot else ""
         return Candidate(
             allele, key, counts, mean, size, p, self.alpha_of(key, allele.variant_class), label,
-            key in self.listed.common_snps, run,
+            key in self.listed.common_snps,
         )  # fmt: skip
 
     def substitution(self, allele: Allele) -> Candidate:
@@ -145,10 +147,16 @@ class _Caller:
         """Return the candidate of an indel, or of a joint change that a hotspot names."""
         if allele.variant_class == "mnv":
             return self.joint(allele, self.phasing.verdicts(allele), self._parts_of(allele))
-        change = make_change(self.panel, allele)
-        context = indel_context(change, repeat_of(self.panel, change))
-        rates = indel_rates(self.rates.indels, change.slot, context)
-        return self.candidate(allele, count_verdicts(self.phasing.verdicts(allele)), rates)
+        run, rates = self._noisiest(make_change(self.panel, allele))
+        return self.candidate(allele, count_verdicts(self.phasing.verdicts(allele)), rates)._replace(run=run)
+
+    def _noisiest(self, change: Change) -> tuple[tuple[int, int], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Return repeat and null rates of an indel, on whichever of the sample's haplotypes it errs most."""
+        ways = [OnHaplotype(change, repeat_of(self.panel, change))]
+        ways += on_haplotypes(self.panel, change, self.inherited, self.params.mnv_distance)
+        rates = [indel_rates(self.rates.indels, one.change.slot, indel_context(*one)) for one in ways]
+        most = max(range(len(ways)), key=lambda i: float(rates[i][0].sum()))
+        return ways[most].run, rates[most]
 
     def _parts_of(self, allele: Allele) -> list[Candidate]:
         pairs = enumerate(zip(allele.ref, allele.alt, strict=True))
@@ -158,7 +166,8 @@ class _Caller:
         """Return the candidate of a joint change: rarer in the background than the rarest of its parts."""
         mean = self.params.mnv_rate_share * np.min([part.mean for part in parts], axis=0)
         found = self.candidate(allele, count_verdicts(verdicts), (mean, PRIOR_SHAPE / mean))
-        return found._replace(parts=tuple(part.allele for part in parts))
+        run = repeat_of(self.panel, make_change(self.panel, allele)) if allele.variant_class == "indel" else (0, 1)
+        return found._replace(parts=tuple(part.allele for part in parts), run=run)
 
     def judge(self, allele: Allele) -> Candidate:
         """Return the candidate of any allele, in normal form, whether its reads show it or not."""
