@@ -122,8 +122,10 @@ class Bench:
         """
         vcf = sample.folder / f"{setting.file}.vcf.gz"
         if not vcf.exists():
-            if self.chosen is not None and setting.caller not in self.chosen:
-                raise FailedRunError("left out of this run")
+            needs = ["fgumi", setting.caller] if setting.reads == DUPLEX else [setting.caller]
+            missing = "; ".join(dict.fromkeys(self.peers[name].missing for name in needs if self.peers[name].missing))
+            if missing:
+                raise FailedRunError(missing)
             bam = {CONSENSUS: sample.consensus, DUPLEX: sample.folder / "fgumi.bam", RAW: sample.r1}[setting.reads]
             if setting.reads == DUPLEX:
                 make_duplex(self.peers["fgumi"], self.panel, sample, bam)
@@ -166,11 +168,8 @@ class Bench:
         """Return the peers' settings with the samples they ran on; `failed` has the reasons of those with none."""
         found = []
         for setting in SETTINGS:
-            peer = self.peers[setting.caller]
-            needs = [peer, self.peers["fgumi"]] if setting.reads == DUPLEX else [peer]
-            missing = "; ".join(one.missing for one in needs if one.missing)
-            samples = []
-            for sample in [] if missing else self.patients[process]:
+            samples, missing = [], ""
+            for sample in self.patients[process]:
                 try:
                     self.theirs(setting, sample)
                     samples.append(sample)
