@@ -132,6 +132,7 @@ class Bench:
             made = sample.folder / f"making.{setting.file}.vcf.gz"
             job = Job(self.panel.fasta, self.panel.bed, bam, (sample.r1, sample.r2), made)
             say(f"{setting.name}: {sample.process} {sample.name}")
+            assert setting.script
             script = setting.script(self.peers[setting.caller], job)
             run_script(script, sample.folder / f"{setting.file}.log")
             made.rename(vcf)

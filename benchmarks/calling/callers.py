@@ -46,7 +46,8 @@ class Setting(NamedTuple):
     caller: str
     reads: str
     """`CONSENSUS` (ours), `DUPLEX` (fgumi's) or `RAW`."""
-    script: Callable[[Peer, Job], str]
+    script: Callable[[Peer, Job], str] | None
+    """None: ours, whose calls `Bench.ours` makes."""
     score: Callable[[Record], Score | None]
     """None: no call of this caller."""
 
@@ -184,12 +185,7 @@ def of_ours(record: Record) -> Score | None:
     return Score(own, record.filters == "PASS", float(record.sample["AF"]), _listed(record.sample["AD"], 1))
 
 
-def no_script(peer: Peer, job: Job) -> str:
-    """Return nothing: our own calls are made elsewhere."""
-    raise NotImplementedError(f"{peer.name} makes {job.vcf.name} elsewhere")
-
-
-OUR_SETTING = Setting(OURS, CONSENSUS, no_script, of_ours)
+OUR_SETTING = Setting(OURS, CONSENSUS, None, of_ours)
 SETTINGS = (
     *(
         Setting(caller, reads, script, score)

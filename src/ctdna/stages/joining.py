@@ -62,7 +62,9 @@ class Phasing:
 
     def __init__(self, evidence: Evidence, end_bases: int, indels: IndelAlleles) -> None:
         """Keep what the answers need."""
-        self._evidence, self._index, self._end_bases = evidence, ReadIndex(evidence), end_bases
+        self._evidence, self._end_bases = evidence, end_bases
+        self.index = ReadIndex(evidence)
+        """Finds the reads over a place."""
         self._alternates = Alternates(indels.changes)
         self.parts = indels.parts
         """Of joint indels: the indels that make them."""
@@ -86,13 +88,13 @@ class Phasing:
             return own
         bases = [(allele.slot + k, alt) for k, (ref, alt) in enumerate(zip(allele.ref, allele.alt, strict=True))
                  if ref != alt]  # fmt: skip
-        parts = [judge_base(self._evidence, self._index, slot, alt, self._end_bases) for slot, alt in bases]
+        parts = [judge_base(self._evidence, self.index, slot, alt, self._end_bases) for slot, alt in bases]
         return parts[0] if len(parts) == 1 else joint(parts)
 
     def _judge_indel(self, allele: Allele) -> Verdicts:
         change = change_of(self._evidence.panel, allele)
         rivals = self._alternates.beside(change)
-        return judge_change(self._evidence, self._index, change, rivals, self._end_bases)
+        return judge_change(self._evidence, self.index, change, rivals, self._end_bases)
 
 
 def _with_carriers(own: Verdicts, whole: Verdicts) -> Verdicts:

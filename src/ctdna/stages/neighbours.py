@@ -11,7 +11,7 @@ from ctdna.kernels.misalignment import doubtful_molecules
 from ctdna.kernels.realign_alleles import ALT, REF
 from ctdna.model.evidence import BASES, HAS_OTHER_PLACE, Panel
 from ctdna.model.params.call import CallParams
-from ctdna.stages.candidates import ReadIndex, Verdicts, joint, region_bounds
+from ctdna.stages.candidates import Verdicts, joint, region_bounds
 from ctdna.stages.evidence import Evidence
 from ctdna.stages.joining import Phasing
 from ctdna.stages.judging import Candidate
@@ -32,7 +32,6 @@ class Neighbourhood:
     def __init__(self, evidence: Evidence, phasing: Phasing, params: CallParams) -> None:
         """Count each base's share of the molecules, slot by slot."""
         self._evidence, self._phasing, self._params = evidence, phasing, params
-        self._index = ReadIndex(evidence)
         by_base = evidence.counts.classes.sum(axis=2)
         depth = by_base.sum(axis=1, keepdims=True)
         self._is_rare = by_base < params.cluster_max_vaf * depth
@@ -75,7 +74,7 @@ class Neighbourhood:
         params, evidence, allele = self._params, self._evidence, candidate.allele
         if allele.variant_class != "snv" or candidate.n_alt == 0 or params.misaligned_bases == 0:
             return False
-        chosen = self._index.over(allele.slot, allele.slot + 1)
+        chosen = self._phasing.index.over(allele.slot, allele.slot + 1)
         place = allele.slot, BASES.index(allele.alt), params.misaligned_bases
         n, n_doubtful = doubtful_molecules(evidence.reads, evidence.panel.regions, chosen, evidence.molecule_of, *place)
         return bool(n_doubtful >= params.misaligned_share * max(1, n))
