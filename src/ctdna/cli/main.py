@@ -35,6 +35,7 @@ COMMANDS = {
     "simulate": "Make seeded run folders, FASTQ files and their truth.",
     "kit": "Show and check kit versions.",
     "reference": "Add and list reference genomes.",
+    "keys": "Make, trust and list the keys of a manufacturer or a site.",
     "warm": "Compile every kernel once, so that later starts are quick.",
     "summary": "Print the table of a finished run: samples, verdicts, variants, reports.",
 }

@@ -4,7 +4,6 @@ The store is `$CTDNA_HOME/references`, or else `ctdna/references` in the user's 
 folder with `reference.fa`, its indexes and `reference.json`; it appears under its name when it is whole.
 """
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from typing import Literal, NamedTuple
 from ctdna.formats.atomic import writable_error
 from ctdna.formats.documents import read_json, write_json
 from ctdna.formats.fasta import Reference, index_fasta
+from ctdna.formats.home import home
 from ctdna.formats.kit_tables import read_contigs
 from ctdna.formats.sequences import SequenceDigest, copy_fasta
 from ctdna.kit.load import LoadedKit
@@ -60,11 +60,7 @@ class KitReference(NamedTuple):
 
 def store_root() -> Path:
     """Return the folder of the stored references."""
-    home = os.environ.get("CTDNA_HOME")
-    if home:
-        return Path(home) / "references"
-    data = os.environ.get("XDG_DATA_HOME")
-    return (Path(data) if data else Path.home() / ".local" / "share") / "ctdna" / "references"
+    return home() / "references"
 
 
 def kit_references(kit: LoadedKit) -> list[KitReference]:

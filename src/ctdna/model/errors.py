@@ -11,6 +11,7 @@ EXIT_INPUT = 2
 EXIT_DEFINITION = 3
 EXIT_QC = 4
 EXIT_PROGRAM = 5
+EXIT_AUTHORITY = 6
 EXIT_STOPPED = 130
 
 
@@ -47,3 +48,9 @@ class ProgramError(CtdnaError):
     """An outside program is missing or failed (exit 5)."""
 
     exit_code = EXIT_PROGRAM
+
+
+class AuthorityError(CtdnaError):
+    """The person is not who they say, or may not do this (exit 6)."""
+
+    exit_code = EXIT_AUTHORITY
