@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ctdna.cli.build_diff import build_diff
 from ctdna.cli.options import input_path, output_path
 from ctdna.cli.signing import open_key, signing_key
 
@@ -82,3 +83,6 @@ def show_command() -> None:
     from ctdna.build.lock import lock_of
 
     _echo(lock_of())
+
+
+command.add_command(build_diff)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ctdna.cli.kit_diff import kit_diff
+
 _ADDRESS = click.argument("address", metavar="NAME@VERSION")
 
 
@@ -117,3 +119,6 @@ def slice_command(address: str, output: Path) -> None:
     for name in made.left_out:
         click.echo(f"left out: {name}")
     click.echo(f"{made.address}: {made.folder}")
+
+
+command.add_command(kit_diff)
