@@ -4,6 +4,7 @@ from typing import Literal
 
 from ctdna.model.base import Frozen
 from ctdna.model.sample import Sample
+from ctdna.model.trace import TraceFacts
 
 Alignment = Literal["once", "all"]
 """`once`: one read pair of each distinct template is aligned; `all`: every read, and every consensus read again."""
@@ -31,6 +32,8 @@ class RunManifest(Frozen):
     """In the sample sheet's order."""
     warnings: tuple[str, ...]
     """What the sample sheet's check found and let pass."""
+    trace: TraceFacts | None = None
+    """Where, by whom, with what lot and build; None: not known, so of research use only."""
 
     def sample(self, sample_id: str) -> Sample:
         """Return the sample of that id.
