@@ -25,9 +25,13 @@ if TYPE_CHECKING:
     help="Results of tests (JUnit XML); give it once for each file.",
 )
 @click.argument("more", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path))
-@input_path("--tests", "Folder of the tests: tells tests that were not run from those that do not exist.", required=False)
+@input_path(
+    "--tests", "Folder of the tests: tells tests that were not run from those that do not exist.", required=False
+)
 @output_path("--output", "Folder for matrix.tsv, matrix.json and matrix.html.")
-def command(requirements: Path, junit: tuple[Path, ...], more: tuple[Path, ...], tests: Path | None, output: Path) -> int:
+def command(
+    requirements: Path, junit: tuple[Path, ...], more: tuple[Path, ...], tests: Path | None, output: Path
+) -> int:
     """Make the traceability matrix: each requirement, the tests that verify it, and their results.
 
     A requirement is verified if a test that names it has passed and none has failed. FILEs after the options are

@@ -57,7 +57,9 @@ def _mark_call(node: ast.AST) -> ast.Call | None:
 
 def _names_of(call: ast.Call) -> list[tuple[str, int]]:
     names = [
-        (item.value, item.lineno) if isinstance(item, ast.Constant) and isinstance(item.value, str) else ("", item.lineno)
+        (item.value, item.lineno)
+        if isinstance(item, ast.Constant) and isinstance(item.value, str)
+        else ("", item.lineno)
         for item in call.args
     ]
     return names or [("", call.lineno)]

@@ -55,7 +55,7 @@ class Requirements(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Requirements":
-        twice = _repeated(item.id for item in (*self.hazards, *self.requirements))
+        twice = _repeated([*(hazard.id for hazard in self.hazards), *(item.id for item in self.requirements)])
         if twice:
             raise ValueError(f"{twice[0]} stands twice: every id must be unique")
         known = {hazard.id for hazard in self.hazards}
@@ -63,7 +63,9 @@ class Requirements(Frozen):
             unknown = [name for name in requirement.hazards if name not in known]
             if unknown:
                 raise ValueError(f"{requirement.id} names {unknown[0]}, which is no hazard of the list")
-        controlled = {name for requirement in self.requirements if requirement.is_control for name in requirement.hazards}
+        controlled = {
+            name for requirement in self.requirements if requirement.is_control for name in requirement.hazards
+        }
         left = sorted(known - controlled)
         if left:
             raise ValueError(f"{left[0]} has no requirement with is_control: every hazard needs a control")

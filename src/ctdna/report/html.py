@@ -14,7 +14,7 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 @cache
 def template(name: str) -> Template:
-    """Return a template of the report's folder; a name that it lacks is an error, every text is escaped and printable."""
+    """Return a template of the report's folder; every text put into it is escaped and printable."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -39,7 +39,9 @@ def status_of(cases: Iterable[CaseResult], is_marked: bool) -> Status:
 
 
 def _row(requirement: Requirement, cases: Iterable[MarkedCase], marks: Mapping[str, object]) -> MatrixRow:
-    mine = sorted((case for case in cases if requirement.id in case.requirements), key=lambda case: (case.name, case.file))
+    mine = sorted(
+        (case for case in cases if requirement.id in case.requirements), key=lambda case: (case.name, case.file)
+    )
     tests = tuple(CaseResult(name=case.name, file=case.file, outcome=case.outcome) for case in mine)
     return MatrixRow(requirement=requirement, status=status_of(tests, requirement.id in marks), tests=tests)
 
@@ -90,7 +92,8 @@ def matrix_tsv(matrix: Matrix) -> str:
     for row in matrix.rows:
         of = row.requirement
         head = (of.id, row.status, of.risk, "yes" if of.is_control else "no", ",".join(of.hazards))
-        tests = [(case.name, case.file, case.outcome) for case in row.tests] or [(".", ".", ".")]
+        tests: list[tuple[str, str, str]] = [(case.name, case.file, case.outcome) for case in row.tests]
+        tests = tests or [(".", ".", ".")]
         lines += ["\t".join(_cell(cell) for cell in (*head, *test, of.text)) for test in tests]
     return "\n".join(lines) + "\n"
 
