@@ -1,6 +1,5 @@
 """The ledger as the rest of the program uses it: log-in, rights, entries, signatures, overrides, accounts."""
 
-
 from ctdna.ledger.current import subject_of
 from ctdna.ledger.open import open_ledger
 from ctdna.model import ledger as model
