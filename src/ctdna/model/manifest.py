@@ -4,7 +4,7 @@ from typing import Literal
 
 from ctdna.model.base import Frozen
 from ctdna.model.sample import Sample
-from ctdna.model.trace import TraceFacts
+from ctdna.model.trace import KitState, TraceFacts
 
 Alignment = Literal["once", "all"]
 """`once`: one read pair of each distinct template is aligned; `all`: every read, and every consensus read again."""
@@ -22,6 +22,8 @@ class RunManifest(Frozen):
     """`name@version`."""
     kit_digest: str
     """SHA-256 over the kit's files."""
+    kit_state: KitState = "development"
+    """As it was when the run began."""
     reference: str
     """Name of the reference that the kit stands on."""
     align: Alignment
