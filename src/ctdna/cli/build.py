@@ -22,6 +22,9 @@ def command() -> None:
     """
 
 
+command.add_command(build_diff)
+
+
 def _echo(lock: "BuildLock") -> None:
     from ctdna.model.build import BUILD_PARTS
 
@@ -85,4 +88,26 @@ def show_command() -> None:
     _echo(lock_of())
 
 
-command.add_command(build_diff)
+@command.command("sbom")
+@output_path("--output", "The bill of materials, as FILE.cdx.json.")
+def sbom_command(output: Path) -> None:
+    """Write the bill of materials of the installed build: CycloneDX 1.6, JSON; the same build gives the same bytes."""
+    from ctdna.build.lock import found_build
+    from ctdna.build.sbom import sbom_text
+    from ctdna.formats.atomic import write_text
+
+    write_text(output, sbom_text(found_build()))
+
+
+@command.command("soup")
+@output_path("--output", "The list, tab-separated.")
+def soup_command(output: Path) -> None:
+    """Write the list of software of unknown provenance (IEC 62304): supplier, licence, purpose, relevance.
+
+    The columns known_anomalies and assessed_by are left to a person.
+    """
+    from ctdna.build.lock import found_build
+    from ctdna.build.soup import soup_rows, soup_text
+    from ctdna.formats.atomic import write_text
+
+    write_text(output, soup_text(soup_rows(found_build())))

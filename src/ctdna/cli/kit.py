@@ -18,6 +18,9 @@ def command() -> None:
     """
 
 
+command.add_command(kit_diff)
+
+
 @command.command("list")
 def list_kits() -> None:
     """List every known kit version: address, state, title."""
@@ -119,6 +122,3 @@ def slice_command(address: str, output: Path) -> None:
     for name in made.left_out:
         click.echo(f"left out: {name}")
     click.echo(f"{made.address}: {made.folder}")
-
-
-command.add_command(kit_diff)
