@@ -22,6 +22,7 @@ def _names(items: tuple[BuildItem, ...]) -> list[str]:
     return [item.name for item in items]
 
 
+@pytest.mark.req("REQ-BLD-001")
 def test_every_file_is_an_item_with_the_digest_of_its_bytes(world: World) -> None:
     found = lock_of()
     assert _names(found.code) == [
@@ -64,6 +65,7 @@ def test_the_digest_does_not_depend_on_place_time_rights_byte_code_or_installer(
     assert lock_of() == before
 
 
+@pytest.mark.req("REQ-BLD-005")
 def test_a_wheel_has_the_same_names_and_digests_as_a_clone(world: World) -> None:
     clone = found_build(world.places()).lock
     shipped = world.root / "package" / "shipped"
@@ -77,6 +79,7 @@ def test_a_wheel_has_the_same_names_and_digests_as_a_clone(world: World) -> None
     assert wheel == clone
 
 
+@pytest.mark.req("REQ-BLD-001")
 def test_the_lock_of_this_build_holds_this_very_code_without_kits() -> None:
     found = found_build()
     named = {item.name: item.sha256 for item in found.lock.code}
