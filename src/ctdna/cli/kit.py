@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from ctdna.cli.kit_diff import kit_diff
+
 _ADDRESS = click.argument("address", metavar="NAME@VERSION")
 
 
@@ -14,6 +16,9 @@ def command() -> None:
     Kits are searched in the folders that CTDNA_KITS lists, then among those that ship with ctdna. A kit version lies
     in `<folder>/<name>/<version>/kit.yaml`.
     """
+
+
+command.add_command(kit_diff)
 
 
 @command.command("list")
