@@ -42,6 +42,7 @@ def test_what_is_asked_for_is_what_the_project_names_and_the_lock_holds() -> Non
     assert set(pins(where.runtime_lock)) >= _direct()
 
 
+@pytest.mark.req("REQ-BLD-005")
 def test_every_installed_dependency_is_reached_from_a_direct_one() -> None:
     found = supplies_of(found_build().lock)
     assert len(found) == len(pins(places().runtime_lock))
@@ -52,6 +53,7 @@ def test_every_installed_dependency_is_reached_from_a_direct_one() -> None:
     assert by["numba"] == ("numba",)
 
 
+@pytest.mark.req("REQ-BLD-005")
 def test_the_list_names_every_item_with_purpose_and_leaves_a_persons_columns_blank() -> None:
     found = found_build()
     rows = {row.name: row for row in soup_rows(found)}
@@ -75,6 +77,7 @@ def test_the_list_is_written_as_tab_separated_text(world: World, monkeypatch: py
     assert {len(row) for row in rows} == {len(COLUMNS)}
 
 
+@pytest.mark.req("REQ-BLD-005")
 def test_the_bill_of_materials_fits_the_schema_and_is_the_same_each_time() -> None:
     found = found_build()
     text = sbom_text(found)

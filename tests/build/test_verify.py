@@ -73,6 +73,7 @@ ATTACKS: dict[str, tuple[Callable[[World], object], str]] = {
 }
 
 
+@pytest.mark.req("REQ-BLD-002")
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_change_is_found_and_named(world: World, name: str) -> None:
     world.make_and_install()
@@ -92,6 +93,7 @@ def test_a_change_is_found_and_named(world: World, name: str) -> None:
     assert facts.difference in done.output
 
 
+@pytest.mark.req("REQ-BLD-002")
 def test_a_change_of_the_same_size_and_time_is_found_each_time(world: World) -> None:
     """No digest is remembered from one check to the next."""
     world.make_and_install()
@@ -114,6 +116,7 @@ def test_a_bwa_beside_python_comes_first_as_in_the_workflow(world: World, monkey
     assert "programs: bwa of the PATH: is not in the lock" in done.output
 
 
+@pytest.mark.req("REQ-BLD-002")
 def test_a_module_of_a_folder_before_pythons_own_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.make_and_install()
     put(world.root, {"early/json/__init__.py": "", "early/secrets/diary.txt": ""})
@@ -140,6 +143,7 @@ def test_the_lock_survives_writing_and_reading(world: World) -> None:
     assert world.lock.read_bytes() == first
 
 
+@pytest.mark.req("REQ-BLD-003")
 def test_an_edited_lock_locks_nothing(world: World) -> None:
     world.make_and_install()
     _append(world, "package/stages/call.py")
@@ -160,6 +164,7 @@ def _lock_of_here() -> BuildLock:
     return lock_of()
 
 
+@pytest.mark.req("REQ-BLD-003")
 def test_a_lock_of_another_key_locks_nothing(world: World) -> None:
     mallory = new_key("mallory", None)
     write_signed(installed_lock(), _lock_of_here(), "build", mallory)
@@ -172,6 +177,7 @@ def test_a_lock_of_another_key_locks_nothing(world: World) -> None:
         install_lock(installed_lock())
 
 
+@pytest.mark.req("REQ-BLD-003")
 def test_a_sites_key_locks_nothing(world: World) -> None:
     site = new_key("site-1", None)
     trust(world.home / "keys" / "site-1.pub", "site")
@@ -179,6 +185,7 @@ def test_a_sites_key_locks_nothing(world: World) -> None:
     assert build_facts().state == "differs"
 
 
+@pytest.mark.req("REQ-BLD-003")
 def test_a_signature_for_another_purpose_locks_nothing(world: World) -> None:
     write_signed(installed_lock(), _lock_of_here(), "lot", world.key)
     facts = build_facts()
@@ -186,6 +193,7 @@ def test_a_signature_for_another_purpose_locks_nothing(world: World) -> None:
     assert facts.difference == "build.lock.json: the signature was given for lot, needed is one for build"
 
 
+@pytest.mark.req("REQ-BLD-003")
 def test_a_lock_without_signature_or_cut_short_locks_nothing(world: World) -> None:
     world.make_and_install()
     signature_path(installed_lock()).unlink()
