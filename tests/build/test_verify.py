@@ -122,7 +122,7 @@ def test_a_bwa_beside_python_comes_first_as_in_the_workflow(world: World, monkey
     assert "programs: bwa of the PATH: is not in the lock" in done.output
 
 
-@pytest.mark.req("REQ-BLD-004")
+@pytest.mark.req("REQ-BLD-008")
 def test_a_module_of_a_folder_before_pythons_own_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.make_and_install()
     put(world.root, {"early/json/__init__.py": "", "early/secrets/diary.txt": ""})
@@ -140,7 +140,7 @@ def _plant(source: Path, code: str, flags: int = 0) -> Path:
     return cached
 
 
-@pytest.mark.req("REQ-BLD-004")
+@pytest.mark.req("REQ-BLD-008")
 @pytest.mark.parametrize("flags", [0, 1, 3])
 def test_byte_code_of_another_source_is_found(world: World, flags: int) -> None:
     world.make_and_install()
@@ -191,7 +191,7 @@ def test_byte_code_of_what_the_compiler_makes_is_its_own(tmp_path: Path) -> None
     assert [*altered_byte_code(tmp_path, ["one.py", "absent.py", "one.txt"])] == []
 
 
-@pytest.mark.req("REQ-BLD-004")
+@pytest.mark.req("REQ-BLD-008")
 def test_a_plug_in_that_a_dependency_loads_by_itself_is_found(world: World) -> None:
     world.make_and_install()
     offer = {"gamma/__init__.py": "", "gamma-1.dist-info/entry_points.txt": "[numba_extensions]\ninit = gamma.x:y\n"}

@@ -88,7 +88,7 @@ def test_reasons_stand_once_in_words_or_as_given(language: Language) -> None:
             assert squeezed(text).count(squeezed(said)) == 1
 
 
-@pytest.mark.req("REQ-RPT-018")
+@pytest.mark.req("REQ-BLD-007")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_record_names_site_operator_lot_build_and_overrides(language: Language) -> None:
     result = builders.result(trace=RESEARCH)
