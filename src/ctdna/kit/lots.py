@@ -1,18 +1,26 @@
 """Lots of kits: signed files, those that this machine holds, and what a lot's controls must show."""
 
+from datetime import date
 from pathlib import Path
 from re import fullmatch
 from typing import NamedTuple
 
 from ctdna.formats.atomic import make_folder, write_text
 from ctdna.formats.digest import sha256_of
+from ctdna.formats.documents import read_json
 from ctdna.formats.home import home
 from ctdna.formats.keys import PrivateKey, PublicKey
 from ctdna.formats.signed import read_signature, read_signed, signature_path, write_signed
+from ctdna.kit.authority import Authority
 from ctdna.kit.load import LoadedKit
 from ctdna.model.errors import DefinitionError, InputError
 from ctdna.model.kit import Controls
+from ctdna.model.ledger import LotAdded
 from ctdna.model.lot import LOT_NAME, Lot
+from ctdna.model.trace import Gate
+
+LOT = "lot.json"
+"""The lot's file in the output folder of a run, with its signature beside."""
 
 
 class HeldLot(NamedTuple):
@@ -87,6 +95,42 @@ def write_lot(lot: Lot, kit: LoadedKit, path: Path, key: PrivateKey) -> None:
     write_signed(path, lot, "lot", key)
 
 
+def lot_faults(lot: Lot, kit: LoadedKit, day: date) -> tuple[tuple[Gate, str], ...]:
+    """Return the gates that a run of that day, with this lot and kit, would not pass, each with what is wrong."""
+    faults: list[tuple[Gate, str]] = []
+    if (lot.kit, lot.kit_digest) != (kit.address, kit.digest):
+        what = f"lot {lot.lot} is of {lot.kit} with content {lot.kit_digest[:16]}..., not of {kit.address}"
+        faults.append(("lot_of_other_kit", f"{what} with content {kit.digest[:16]}..."))
+    if day > lot.last_day:
+        faults.append(("lot_expired", f"lot {lot.lot} expired on {lot.expires}, the run is of {day.isoformat()}"))
+    return tuple(faults)
+
+
+def add_lot(held: HeldLot, authority: Authority) -> Path:
+    """Hold a lot and note it in the ledger, and return its file; what is there already is left as it is.
+
+    Raises:
+        AuthorityError: the person may not.
+        InputError: it is held and noted already, or cannot be written.
+        DefinitionError: another file of this lot is held, or the ledger has another.
+    """
+    authority.require("lot.added")
+    known, before = authority.ledger.lot(held.lot.lot), find_lot(held.lot.lot)
+    if known is not None and known.digest != held.digest:
+        what = f"the ledger has another file of lot {held.lot.lot} ({known.digest[:16]}...)"
+        raise DefinitionError(held.path, "", what, "a lot is never changed: ask the manufacturer")
+    if known is not None and before is not None and before.digest == held.digest:
+        raise InputError(held.path, "", f"lot {held.lot.lot} is held and in the ledger already", "nothing was changed")
+    target = place_lot(held)
+    if known is None:
+        lot = held.lot
+        added = LotAdded(
+            lot=lot.lot, kit=lot.kit, kit_digest=lot.kit_digest, expires=lot.expires, digest=held.digest
+        )  # fmt: skip
+        authority.record(added)
+    return target
+
+
 def place_lot(held: HeldLot) -> Path:
     """Copy a lot's file and its signature among those that this machine holds, and return the copy.
 
@@ -118,6 +162,21 @@ def copy_signed(source: Path, target: Path) -> None:
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(old, "", f"cannot be read: {error}", "check the path") from error
         write_text(new, text)
+
+
+def lot_of_run(folder: Path, digest: str) -> Lot:
+    """Return the lot in the output folder of a run; its digest is the one that run.json has.
+
+    Raises:
+        InputError: it cannot be read, or is no lot.
+        DefinitionError: it has another digest.
+    """
+    path = folder / LOT
+    found = sha256_of(path)
+    if found != digest:
+        what = f"SHA-256 is {found[:16]}..., run.json has {digest[:16]}..."
+        raise DefinitionError(path, "", what, "the file was changed after the run began: run again")
+    return read_json(path, Lot)
 
 
 def controls_of(controls: Controls, lot: Lot) -> Controls:

@@ -1,0 +1,22 @@
+"""The person who gives a command, before this machine's ledger."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctdna.kit.authority import Authority
+
+
+def authority_of(user: str, password_file: Path | None) -> "Authority":
+    """Return the person that `--user` names, if they are who they say, before this machine's ledger.
+
+    Raises:
+        InputError: there is no ledger, or no password can be read.
+        AuthorityError: the log-in is refused.
+    """
+    from ctdna.cli.identity import actor_of
+    from ctdna.kit.authority import Authority
+    from ctdna.ledger.open import open_ledger
+
+    ledger = open_ledger()
+    return Authority(ledger, actor_of(ledger, user, password_file))
