@@ -38,6 +38,7 @@ COMMANDS = {
     "override": "Let a run pass a gate that stops it.",
     "reference": "Add and list reference genomes.",
     "keys": "Make, trust and list the keys of a manufacturer or a site.",
+    "trace": "Make the matrix of requirements, tests and results.",
     "build": "Lock the installed software and check it against its lock.",
     "warm": "Compile every kernel once, so that later starts are quick.",
     "summary": "Print the table of a finished run: samples, verdicts, variants, reports.",
