@@ -3,8 +3,23 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctdna.model.errors import InputError
+
 if TYPE_CHECKING:
     from ctdna.kit.authority import Authority
+
+
+def authority_if_named(user: str | None, password_file: Path | None) -> "Authority | None":
+    """Return the person that `--user` names; None where nobody is named. Raises as `authority_of`.
+
+    Raises:
+        InputError: a password is given, but no user.
+    """
+    if user is not None:
+        return authority_of(user, password_file)
+    if password_file is not None:
+        raise InputError(None, "--password-file", "is given, but no --user", "name the account")
+    return None
 
 
 def authority_of(user: str, password_file: Path | None) -> "Authority":

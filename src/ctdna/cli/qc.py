@@ -152,10 +152,11 @@ def _controls(run_dir: Path, manifest: "RunManifest", kit: "LoadedKit") -> "Cont
     """Return what the run's controls must show: the kit's expectations, with those of a lot that is the kit's own."""
     from ctdna.kit.lots import controls_of, lot_of_run
 
-    lot = manifest.trace.lot if manifest.trace else None
-    if lot is None or lot.digest is None or "lot_of_other_kit" in {one.gate for one in manifest.trace.overrides}:
-        return kit.definition.controls
-    return controls_of(kit.definition.controls, lot_of_run(run_dir, lot.digest))
+    trace, own = manifest.trace, kit.definition.controls
+    if trace is None or trace.lot is None or trace.lot.digest is None:
+        return own
+    lot = lot_of_run(run_dir, trace.lot.digest)
+    return controls_of(own, lot) if (lot.kit, lot.kit_digest) == (kit.address, kit.digest) else own
 
 
 @click.group("qc")

@@ -24,7 +24,7 @@ class Gated(NamedTuple):
 
     trace: TraceFacts
     lot: HeldLot | None
-    """The lot whose expectations of the controls count; None: the kit's own do."""
+    """The lot as it is held here; None: it is not, or the sheet names none."""
 
 
 class Failing(NamedTuple):
@@ -72,7 +72,7 @@ def pass_gates(
         use=use,
         use_reasons=reasons,
     )
-    return Gated(trace, held if held is not None and _is_of(held, kit) else None)
+    return Gated(trace, held)
 
 
 def lot_of(manifest: RunManifest) -> str | None:
@@ -87,10 +87,6 @@ def lot_of(manifest: RunManifest) -> str | None:
         what = f"samples are of lots {lots[0]} ({named[lots[0]]}) and {lots[1]} ({named[lots[1]]})"
         raise InputError(None, "Kit_Lot", what, "prepare the libraries of one run with one lot, or correct the sheet")
     return None if None in named or "" in named or not lots else lots[0]
-
-
-def _is_of(held: HeldLot, kit: LoadedKit) -> bool:
-    return (held.lot.kit, held.lot.kit_digest) == (kit.address, kit.digest)
 
 
 def _lot_facts(name: str | None, held: HeldLot | None) -> LotFacts | None:
