@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ctdna.cli.kit_diff import kit_diff
 from ctdna.cli.kit_moves import freeze, release, retire, sign
 from ctdna.cli.options import ManyValues, input_path, output_path, threads
 
@@ -18,6 +19,9 @@ def command() -> None:
     Kits are searched in the folders that CTDNA_KITS lists, then among those that ship with ctdna. A kit version lies
     in `<folder>/<name>/<version>/kit.yaml`.
     """
+
+
+command.add_command(kit_diff)
 
 
 @command.command("list")
