@@ -150,9 +150,7 @@ def test_a_run_does_not_go_on_with_another_build(site: Site, monkeypatch: pytest
     site.grant("instrument_unknown")
     site.prepare()
     monkeypatch.setattr(gates, "build_facts", lambda: BuildFacts(digest=digest("c"), state="unlocked"))
-    with pytest.raises(
-        InputError, match=r"run\.json: holds a run of reads with .*, prepared differently \(diff"
-    ):
+    with pytest.raises(InputError, match=r"run\.json: holds a run of reads with .*, prepared differently \(diff"):
         site.prepare()
 
 
