@@ -16,16 +16,6 @@ from ctdna.model.errors import DefinitionError
 from tests.kit import states
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CTDNA_HOME", str(tmp_path / "home"))
-
-
-@pytest.fixture
-def key() -> PrivateKey:
-    return states.manufacturer()
-
-
 @pytest.fixture
 def released(tmp_path: Path, key: PrivateKey) -> LoadedKit:
     return states.move(states.copy_demo(tmp_path / "kits"), key, "investigational", "released")
