@@ -18,29 +18,36 @@ def command() -> None:
 
 @command.command("list")
 def list_kits() -> None:
-    """List every known kit version: address, status, title."""
+    """List every known kit version: address, state, title."""
     from ctdna.kit.load import known_kits, read_kit
     from ctdna.model.errors import DefinitionError
 
     for address, folder in known_kits().items():
         try:
-            definition = read_kit(folder).definition
+            loaded = read_kit(folder)
         except DefinitionError as error:
             click.echo(f"{address}\tdamaged\t{error}")
         else:
-            click.echo(f"{address}\t{definition.status}\t{definition.title.en}")
+            click.echo(f"{address}\t{loaded.state}\t{loaded.definition.title.en}")
 
 
 @command.command("show")
 @_ADDRESS
 def show(address: str) -> None:
-    """Print the definition of a kit version as JSON, with its digest and folder."""
+    """Print the definition of a kit version as JSON, with its digest, folder, state, and the statements of it."""
     from ctdna.formats.documents import dump_json
     from ctdna.kit.load import load_kit
 
     loaded = load_kit(address)
-    document = loaded.definition.model_dump(mode="json")
-    click.echo(dump_json({"digest": loaded.digest, "folder": str(loaded.folder), "definition": document}), nl=False)
+    document: dict[str, object] = {
+        "digest": loaded.digest,
+        "folder": str(loaded.folder),
+        "state": loaded.state,
+        "is_frozen": loaded.is_frozen,
+        "statements": [signed.model_dump(mode="json") for signed in loaded.statements],
+        "definition": loaded.definition.model_dump(mode="json"),
+    }
+    click.echo(dump_json(document), nl=False)
 
 
 @command.command("validate")
@@ -74,19 +81,17 @@ def validate(address: str) -> int:
 def lock(address: str, renew: bool) -> None:
     """Write `kit.lock` over the kit's files; from then on, any changed byte is refused.
 
-    Lock a version before its status becomes investigational or released. A locked version is never edited: make the
-    next version. Only while its status is development may the lock be renewed.
+    A locked version is never edited: make the next version. Only while it is in development may the lock be renewed.
     """
-    from ctdna.kit.document import read_definition
     from ctdna.kit.load import kit_folder
-    from ctdna.kit.lock import LOCK, write_lock
+    from ctdna.kit.lock import LOCK, STATES, write_lock
     from ctdna.model.errors import DefinitionError
 
     folder = kit_folder(address)
-    status = read_definition(folder / "kit.yaml").status
-    if (folder / LOCK).exists() and not (renew and status == "development"):
-        hint = "make the next version" if status != "development" else "give --renew to lock it anew"
-        raise DefinitionError(folder / LOCK, "", f"kit {address} ({status}) is locked already", hint)
+    has_left = (folder / STATES).exists()
+    if (folder / LOCK).exists() and not (renew and not has_left):
+        hint = "make the next version" if has_left else "give --renew to lock it anew"
+        raise DefinitionError(folder / LOCK, "", f"kit {address} is locked already", hint)
     click.echo(f"{address}: locked, digest {write_lock(folder)}")
 
 

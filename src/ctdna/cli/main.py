@@ -36,6 +36,7 @@ COMMANDS = {
     "kit": "Show and check kit versions.",
     "reference": "Add and list reference genomes.",
     "keys": "Make, trust and list the keys of a manufacturer or a site.",
+    "build": "Lock the installed software and check it against its lock.",
     "warm": "Compile every kernel once, so that later starts are quick.",
     "summary": "Print the table of a finished run: samples, verdicts, variants, reports.",
 }

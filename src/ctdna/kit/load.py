@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ctdna.kit.document import read_definition
-from ctdna.kit.lock import LOCK, file_digests, kit_digest, verify_lock
+from ctdna.kit.lock import LOCK, STATES, file_digests, kit_digest, verify_lock
 from ctdna.kit.resources import shipped
 from ctdna.model.errors import DefinitionError, InputError
 from ctdna.model.kit import KIT_NAME, KIT_VERSION, KitDefinition
-
-LOCKED_STATUS = ("investigational", "released")
+from ctdna.model.kit_state import SignedStatement
+from ctdna.model.trace import KitState
 
 
 class LoadedKit(NamedTuple):
@@ -22,7 +22,19 @@ class LoadedKit(NamedTuple):
     folder: Path
     """The folder of `kit.yaml`."""
     digest: str
-    """SHA-256 over every file of the folder but the lock, in hex."""
+    """SHA-256 over every file of the folder but lock and states, in hex."""
+    statements: tuple[SignedStatement, ...] = ()
+    """The manufacturer's statements of its state, the first one first; none: it is in development."""
+
+    @property
+    def state(self) -> KitState:
+        """Return the state that the last statement moved it to."""
+        return self.statements[-1].statement.to_state if self.statements else "development"
+
+    @property
+    def is_frozen(self) -> bool:
+        """Return whether a lock holds its content."""
+        return (self.folder / LOCK).is_file()
 
     @property
     def address(self) -> str:
@@ -98,7 +110,7 @@ def load_kit(address: str) -> LoadedKit:
     Raises:
         InputError: no such kit is known.
         DefinitionError: the kit is not what it claims: a wrong key or value, another name or version inside, a file
-            that differs from the lock, a status that demands a lock without one, or another digest than demanded.
+            that differs from the lock, statements of its state that do not hold, or another digest than demanded.
     """
     plain, _, digest = address.partition("#")
     kit = read_kit(kit_folder(plain))
@@ -116,9 +128,19 @@ def read_kit(folder: Path) -> LoadedKit:
         what = f"found name and version {claimed}, but the folder says {placed}"
         raise DefinitionError(folder / "kit.yaml", "name, version", what, "make them agree")
     digests = file_digests(folder)
+    digest = kit_digest(digests)
     if (folder / LOCK).exists():
         verify_lock(folder, digests)
-    elif definition.status in LOCKED_STATUS:
-        what = f"status is {definition.status}, but the kit has no {LOCK}"
-        raise DefinitionError(folder / "kit.yaml", "status", what, f"run `ctdna kit lock {claimed}`")
-    return LoadedKit(definition, folder, kit_digest(digests))
+    return LoadedKit(definition, folder, digest, _statements(folder, claimed, digest))
+
+
+def _statements(folder: Path, kit: str, digest: str) -> tuple[SignedStatement, ...]:
+    path = folder / STATES
+    if not path.exists():
+        return ()
+    if not (folder / LOCK).exists():
+        what = f"the kit has {STATES}, but no {LOCK}"
+        raise DefinitionError(folder / LOCK, "", what, "restore the kit's folder from its source")
+    from ctdna.kit.states import read_states  # a kit in development starts without the libraries of signatures
+
+    return read_states(path, kit, digest)

@@ -34,8 +34,8 @@ class RunManifest(Frozen):
     """In the sample sheet's order."""
     warnings: tuple[str, ...]
     """What the sample sheet's check found and let pass."""
-    trace: TraceFacts = TraceFacts()
-    """Site, operator, lot, build, and gates that an override let pass."""
+    trace: TraceFacts | None = None
+    """Where, by whom, with what lot and build; None: not known, so of research use only."""
 
     def sample(self, sample_id: str) -> Sample:
         """Return the sample of that id.

@@ -107,6 +107,7 @@ def _manifest(
         flow_cell=layout.flow_cell if layout else None,
         kit=kit.address,
         kit_digest=kit.digest,
+        kit_state=kit.state,
         reference=kit.definition.reference.name,
         align=align,
         software=__version__,

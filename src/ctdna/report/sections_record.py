@@ -10,9 +10,9 @@ def method_section(result: Result, language: Language) -> Section:
     """Return what the test does, what it covers, and what it cannot say."""
     kit, limits = result.kit, result.limits
     claim, molecules = percent(limits.claimed_lod, language), plain(limits.min_alt_molecules)
-    status = code(language, "kit_status", kit.status)
+    state = code(language, "kit_state", kit.state)
     texts = {
-        "kit": (f"{pick(language, kit.title)} ({kit.address}, {status})",),
+        "kit": (f"{pick(language, kit.title)} ({kit.address}, {state})",),
         "use": (pick(language, kit.intended_use),),
         "method": (pick(language, kit.method),),
         "classes": (words(language, "method.classes_text"),),
