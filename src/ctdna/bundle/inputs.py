@@ -91,8 +91,7 @@ def digests_of(files: dict[str, Path]) -> tuple[InputFile, ...]:
     digests = sha256_of_all(files.values())
     sizes = (path.stat().st_size for path in files.values())
     return tuple(
-        InputFile(path=name, size=size, sha256=digest)
-        for name, size, digest in zip(files, sizes, digests, strict=True)
+        InputFile(path=name, size=size, sha256=digest) for name, size, digest in zip(files, sizes, digests, strict=True)
     )
 
 

@@ -69,7 +69,9 @@ def walk_files(root: Path) -> dict[str, int]:
                     found[prefix + entry.name] = entry.stat(follow_symlinks=False).st_size
                 elif prefix.split("/")[0] not in _LOOSE_FOLDERS:
                     hint = "put the file itself there"
-                    raise DefinitionError(entry.path, "", "is a link or no plain file: a bundle holds plain files", hint)
+                    raise DefinitionError(
+                        entry.path, "", "is a link or no plain file: a bundle holds plain files", hint
+                    )
 
     look(root, "")
     return found

@@ -15,6 +15,7 @@ from ctdna.model.bundle import Bundle, BundledFile, InputFile, Seal, SealedFile
 from ctdna.model.errors import InputError
 from ctdna.model.ledger import Head
 from ctdna.model.manifest import RunManifest
+from ctdna.model.trace import TraceFacts
 
 MANIFEST = "run.json"
 
@@ -75,7 +76,8 @@ def make_bundles(
     The same inputs, kit, build, site, operator and lot give the same bundles; raises as `listed_files`.
     """
     files = listed_files(output, threads)
-    build, trace = manifest.trace.build, manifest.trace
+    trace = manifest.trace or TraceFacts()
+    build = trace.build
     common = Bundle(
         kind="run",
         content="full",

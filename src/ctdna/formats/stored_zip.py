@@ -1,7 +1,7 @@
 """ZIP archives of one form only: members stored, in order, one after the other, nothing between, before or behind.
 
-Every byte that is not a member's content follows from the names, sizes and CRCs. So an archive of this form cannot be read
-in two ways: there is no second directory, no hidden member, no comment, and nothing that unpacks to more than it is.
+Every byte that is not a member's content follows from the names, sizes and CRCs. So an archive of this form cannot be
+read in two ways: it has no second directory, no hidden member, no comment, and unpacks to no more than it is.
 """
 
 import struct
@@ -43,7 +43,19 @@ class Member(NamedTuple):
         is_large = self.size >= limit
         extra = struct.pack("<HHQQ", 1, 16, self.size, self.size) if is_large else b""
         size = _LIMIT if is_large else self.size
-        fixed = (0x04034B50, 45 if is_large else 20, _UTF8, 0, _TIME, _DATE, self.crc, size, size, len(name), len(extra))
+        fixed = (
+            0x04034B50,
+            45 if is_large else 20,
+            _UTF8,
+            0,
+            _TIME,
+            _DATE,
+            self.crc,
+            size,
+            size,
+            len(name),
+            len(extra),
+        )
         return _LOCAL.pack(*fixed) + name + extra
 
     def central_header(self, limit: int = _LIMIT) -> bytes:
@@ -55,7 +67,20 @@ class Member(NamedTuple):
         size = _LIMIT if self.size >= limit else self.size
         offset = _LIMIT if self.offset >= limit else self.offset
         version = 45 if wide else 20
-        fixed = (0x02014B50, 3 << 8 | version, version, _UTF8, 0, _TIME, _DATE, self.crc, size, size, len(name), len(extra))
+        fixed = (
+            0x02014B50,
+            3 << 8 | version,
+            version,
+            _UTF8,
+            0,
+            _TIME,
+            _DATE,
+            self.crc,
+            size,
+            size,
+            len(name),
+            len(extra),
+        )
         return _CENTRAL.pack(*fixed, 0, 0, 0, _REGULAR, offset) + name + extra
 
     def start(self, limit: int = _LIMIT) -> int:
@@ -119,11 +144,10 @@ def write_zip(path: Path, limit: int = _LIMIT) -> Iterator[ZipWriter]:
     Raises:
         InputError: the file cannot be written.
     """
-    with atomic_path(path) as temporary:
-        with temporary.open("w+b") as stream:
-            writer = ZipWriter(stream, limit)
-            yield writer
-            writer.finish()
+    with atomic_path(path) as temporary, temporary.open("w+b") as stream:
+        writer = ZipWriter(stream, limit)
+        yield writer
+        writer.finish()
 
 
 def chunks_of(stream: BinaryIO, size: int) -> Iterator[bytes]:
@@ -155,7 +179,8 @@ def _end_of(path: Path, stream: BinaryIO, size: int) -> tuple[int, int, int]:
 
 
 def _members_of(path: Path, directory: bytes, n_claimed: int) -> list[Member]:
-    members, at = [], 0
+    members: list[Member] = []
+    at = 0
     while at < len(directory):
         if len(directory) - at < _CENTRAL.size or len(members) >= n_claimed:
             raise _wrong(path, "its directory is damaged")

@@ -17,7 +17,7 @@ _PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+=@,-]{0,254}\Z")
 def safe_path(path: str) -> str:
     """Return the path, a relative one of plain names joined by `/`.
 
-    Plain: ASCII letters, digits and `_.+=@,-`, beginning with a letter or digit; so never absolute, hidden, `..` or empty.
+    Plain: ASCII letters, digits and `_.+=@,-`, beginning with a letter or digit; so never absolute, hidden or `..`.
 
     Raises:
         ValueError: it is not of that form.

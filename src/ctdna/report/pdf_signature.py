@@ -1,4 +1,4 @@
-"""The digital signature in a PDF (PAdES-B): the site's RSA key, its certificate, signing, and whether a signature holds."""
+"""The digital signature in a PDF (PAdES-B): the site's RSA key and certificate, signing, and the check of it."""
 
 import datetime
 import hashlib
@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import BasePdfFileWriter
 from pyhanko.sign import signers
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.signers.pdf_signer import PdfSigningSession
@@ -61,7 +62,10 @@ def key_files(site: str) -> tuple[Path, Path]:
 
 def _make_certificate(key: rsa.RSAPrivateKey, site: str, site_name: str, at: datetime.datetime) -> x509.Certificate:
     subject = x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, site[:64]), x509.NameAttribute(NameOID.ORGANIZATION_NAME, site_name[:64])]
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, site[:64]),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, site_name[:64]),
+        ]
     )
     usage = x509.KeyUsage(True, True, False, False, False, False, False, False, False)
     return (
@@ -125,9 +129,7 @@ class _Signer(signers.PdfSigner):  # type: ignore[misc, unused-ignore]
 
     at: datetime.datetime
 
-    def init_signing_session(
-        self, pdf_out: IncrementalPdfFileWriter, existing_fields_only: bool = False
-    ) -> PdfSigningSession:
+    def init_signing_session(self, pdf_out: BasePdfFileWriter, existing_fields_only: bool = False) -> PdfSigningSession:
         session = super().init_signing_session(pdf_out, existing_fields_only=existing_fields_only)
         session.system_time = self.at
         return session
@@ -197,4 +199,3 @@ def check_pdf(path: Path | str, content: bytes) -> tuple[str, datetime.datetime]
     if signed_at is None:
         raise DefinitionError(path, "PDF signature", "tells no time", hint)
     return hashlib.sha256(certificate.dump()).hexdigest(), signed_at
-
