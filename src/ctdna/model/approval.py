@@ -47,7 +47,7 @@ class SignOff(Frozen):
     result: Digest
     """SHA-256 of result.json."""
     signatures: tuple[SignedBy, ...]
-    """Reviewed, then approved; empty: a draft."""
+    """Reviewed, by one person or more, then approved by another; empty: a draft."""
     amends: Amends | None
     """None: the first version."""
 
@@ -72,8 +72,8 @@ class Approval(Frozen):
 
     schema_version: Literal[1] = 1
     sign_off: SignOff
-    entries: tuple[Entry, Entry]
-    """The ledger's entries of the two signatures."""
+    entries: tuple[Entry, ...] = Field(min_length=2)
+    """The ledger's entries of the signatures, in their order."""
     pdf_certificate: Digest
     """SHA-256 of the certificate that the PDFs are signed with."""
     files: dict[str, RenderedFile]
