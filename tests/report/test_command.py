@@ -217,3 +217,18 @@ def test_a_result_of_another_schema_is_refused(broken: Run) -> None:
 def test_options_that_do_not_fit_together(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         report.main(arguments, standalone_mode=False)
+
+
+def test_the_trace_of_the_run_is_the_results(broken: Run, tmp_path: Path) -> None:
+    path = broken.folder / "run.json"
+    document = json.loads(path.read_text())
+    assert result_of(broken).trace is None
+    build = {"digest": "ab" * 32, "state": "locked", "difference": None}
+    document["trace"] = {"site": "site-1", "operator": "chen", "build": build, "use": "clinical"}
+    path.write_text(json.dumps(document))
+    run_report(broken, tmp_path / "traced")
+    trace = read_json(tmp_path / "traced" / "result.json", Result).trace
+    assert trace is not None
+    assert (trace.site, trace.operator, trace.use) == ("site-1", "chen", "clinical")
+    assert trace.build is not None
+    assert trace.build.digest == "ab" * 32

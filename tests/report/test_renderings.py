@@ -129,7 +129,7 @@ def test_pdf_holds_the_findings_the_warning_on_every_page_and_the_result_itself(
     texts = [squeezed(page.extract_text()) for page in reader.pages]
     assert "EGFRp.(Leu858Arg)" in texts[0]
     assert "EGFRp.(Glu746_Ala750del)" in texts[0]
-    assert all("Forresearchuseonlyuntilvalidatedbyamanufacturer" in text for text in texts)
+    assert all("Forresearchuseonly.Notforuseindiagnosticprocedures." in text for text in texts)
     assert all("Draft:notreviewed,notsigned" in text for text in texts)
     assert reader.attachments["result.json"] == [dump_json(result).encode()]
 

@@ -13,7 +13,14 @@ from ctdna.model.qc import RunQc
 from ctdna.orchestrate.display import Display
 from ctdna.orchestrate.prepare import Prepared, prepare
 from ctdna.orchestrate.progress import Progress, Steps
-from ctdna.orchestrate.provenance import PROVENANCE, Provenance, input_digests, program_versions, result_digests
+from ctdna.orchestrate.provenance import (
+    PROVENANCE,
+    Provenance,
+    build_digest,
+    input_digests,
+    program_versions,
+    result_digests,
+)
 from ctdna.orchestrate.workflow import WorkflowOptions, run_workflow
 
 
@@ -58,6 +65,7 @@ def _finish(request: JobRequest, prepared: Prepared, started_at: str) -> None:
         run_folder=str(request.run_folder.resolve()),
         kit=prepared.manifest.kit,
         kit_digest=prepared.manifest.kit_digest,
+        build=build_digest(request.output, prepared.manifest),
         versions=program_versions(),
         inputs=input_digests(request.run_folder, prepared.sample_sheet),
         results=result_digests(request.output),

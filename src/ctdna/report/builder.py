@@ -228,4 +228,5 @@ def build_result(sources: Sources, findings: tuple[Finding, ...], reads: ReadsFi
         notices=notices,
         inputs=dict(sorted(sources.inputs.items())),
         reads=reads,
+        trace=manifest.trace,
     )

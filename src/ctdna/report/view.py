@@ -116,7 +116,10 @@ class View(Frozen):
     """State of the document and its use."""
     is_draft: bool
     """Not approved."""
-    ruo: str
+    mark: str
+    """On every page; empty for a clinical use."""
+    use_statement: str
+    """The sentence that goes with the mark; empty where there is none."""
     facts: tuple[tuple[str, str], ...]
     banner: Banner
     notices_title: str
