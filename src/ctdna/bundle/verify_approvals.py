@@ -1,4 +1,4 @@
-"""The links of a sign-off: the approval to its result, its signatures to the ledger's entries, its renderings to both."""
+"""The links of a sign-off: approval to result, signatures to entries of the ledger, renderings to both."""
 
 import datetime
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from ctdna.bundle.canonical import parse
 from ctdna.bundle.hashing import digest_of_bytes
 from ctdna.bundle.source import digest_of, read
 from ctdna.bundle.verify import Case, Opened, require_signature
-from ctdna.bundle.verify_results import Documents, Rendering, check_renderings, draft_renderings, read_documents
+from ctdna.bundle.verify_results import Documents, Rendering, check_renderings, read_documents
 from ctdna.bundle.versions import (
     AMENDMENT,
     APPROVAL,
@@ -254,6 +254,3 @@ def amends_of(approval: str, sign_off: SignOff, why: str = "") -> Amends:
         approved_at=sign_off.signatures[-1].at,
         why=why,
     )
-
-
-__all__ = ["Signed", "approved_renderings", "check_approvals", "draft_renderings", "signed_by"]

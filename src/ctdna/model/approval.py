@@ -88,3 +88,5 @@ class Amendment(Frozen):
     """Without signatures."""
     entry: Entry
     """The ledger's entry of this version."""
+    origin: Digest | None
+    """SHA-256 of the sample's bundle.json in the run that the new result came from; None: the result is the old one."""
