@@ -195,7 +195,7 @@ def approve(at: Standing, ledger: Ledger, by: Signing, pdf_passphrase: bytes | N
 
 
 def pdf_key(ledger: Ledger, passphrase: bytes | None) -> PdfKey:
-    """Return the site's key for PDFs, made at its first use; its certificate stands from the ledger's first entry on."""
+    """Return the site's key for PDFs, made at its first use; the certificate holds from the ledger's first entry on."""
     site = known_site(ledger, read_site().site)
     with closing(ledger.entries()) as entries:
         begun_at = next(entries).at

@@ -50,7 +50,7 @@ def refuse_folder(path: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or folder that is not wanted any more; where none could be made, none can be removed, and the first error counts."""
+    """Remove a file or folder, if it can be removed: where it could not be made, the first error counts."""
     with suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
