@@ -1,6 +1,5 @@
 """Review, approval and amendment of a sample's result: signatures in the ledger, documents in the run's folder."""
 
-from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -197,9 +196,8 @@ def approve(at: Standing, ledger: Ledger, by: Signing, pdf_passphrase: bytes | N
 def pdf_key(ledger: Ledger, passphrase: bytes | None) -> PdfKey:
     """Return the site's key for PDFs, made at its first use; the certificate holds from the ledger's first entry on."""
     site = known_site(ledger, read_site().site)
-    with closing(ledger.entries()) as entries:
-        begun_at = next(entries).at
-    return site_pdf_key(site.site, site.name, passphrase, moment_of(begun_at))
+    begun_at = [entry.at for entry in ledger.entries(kind="site.added")]
+    return site_pdf_key(site.site, site.name, passphrase, moment_of(min(begun_at)))
 
 
 def _full_name(ledger: Ledger, user: str) -> str:

@@ -46,7 +46,8 @@ def versions_of(source: Source, sample: str) -> Versions:
         found = version_of(path)
         if found is not None and found[0] == sample:
             files.setdefault(found[1], set()).add(found[2])
-    approved, drafts = set(), set()
+    approved: set[int] = set()
+    drafts: set[int] = set()
     for folder in files:
         match = _FOLDER.match(folder)
         if match:
