@@ -1,13 +1,9 @@
 """The chain of a bundle: whole, and broken at each of its links."""
 
-from pathlib import Path
 
-import pytest
 
-from ctdna.bundle.walk import Wanted, verify
-from ctdna.ledger.local import site_keys
-from ctdna.model.errors import DefinitionError
-from tests.bundle.world import QUICK, SAMPLE, Site
+from ctdna.bundle.walk import Wanted
+from tests.bundle.world import SAMPLE, Site
 
 
 def test_a_finished_run_holds_link_by_link(site: Site) -> None:

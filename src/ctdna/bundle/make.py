@@ -138,14 +138,18 @@ def write_bundles(output: Path, bundles: Bundles, key: PrivateKey | None) -> str
     return digest_of_bytes(dump_json(bundles.run).encode())
 
 
-def write_seals(output: Path, bundles: Bundles, provenance: str, head: Head | None, key: PrivateKey | None) -> None:
+def write_seals(
+    output: Path, bundles: Bundles, provenance: str | None, head: Head | None, key: PrivateKey | None
+) -> None:
     """Write the seals: they bind each bundle to the end of the ledger, that of the run to provenance.json's text too.
 
     Raises:
         InputError: a file cannot be written.
     """
-    content = provenance.encode()
-    sealed = SealedFile(size=len(content), sha256=digest_of_bytes(content))
+    sealed = None
+    if provenance is not None:
+        content = provenance.encode()
+        sealed = SealedFile(size=len(content), sha256=digest_of_bytes(content))
     for sample, digest in bundles.run.samples.items():
         _write(output / own_folder(sample) / SEAL, Seal(bundle=digest, provenance=None, ledger=head), key)
     run = digest_of_bytes(dump_json(bundles.run).encode())

@@ -67,13 +67,18 @@ def require_signature(case: Case, path: str, content: bytes, purpose: Purpose) -
     """Return the trusted key that signed the file at `path`, whose bytes are `content`.
 
     Raises:
-        DefinitionError: the signature is missing, malformed, of another purpose, of no trusted key, or does not hold.
+        DefinitionError: the signature is missing, malformed, of another purpose, of no trusted key, does not hold, or
+            bears another name than the key.
     """
     beside = f"{path}.sig"
     if beside not in case.source.sizes:
         raise DefinitionError(case.source.place(beside), "", "the signature is missing", _HINT)
     signature = parse(case.source.place(beside), read(case.source, beside), Signature)
-    return check_signature(Path(case.source.place(path)), signature, purpose, content, case.trusted)
+    key = check_signature(Path(case.source.place(path)), signature, purpose, content, case.trusted)
+    if signature.signer != key.name:
+        what = f"names the signer {signature.signer!r}, but key {key.key_id} is trusted here as {key.name}"
+        raise DefinitionError(case.source.place(beside), "signer", what, _HINT)
+    return key
 
 
 def _key_of(case: Case, path: str, content: bytes, site: str | None) -> PublicKey | None:

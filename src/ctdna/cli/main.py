@@ -36,6 +36,7 @@ COMMANDS = {
     "approve": "Sign a reviewed result as approved; write its signed reports.",
     "amend": "Begin the next version of an approved result.",
     "verify": "Check a result bundle, link by link.",
+    "bundle": "Export result bundles; list the exports.",
     "simulate": "Make seeded run folders, FASTQ files and their truth.",
     "kit": "Show and check kit versions.",
     "reference": "Add and list reference genomes.",
