@@ -1,7 +1,5 @@
 """The chain of a bundle: whole, and broken at each of its links."""
 
-
-
 from ctdna.bundle.walk import Wanted
 from tests.bundle.world import SAMPLE, Site
 

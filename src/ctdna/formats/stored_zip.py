@@ -8,6 +8,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -186,6 +187,8 @@ def _members_of(path: Path, directory: bytes, n_claimed: int) -> list[Member]:
             raise _wrong(path, "its directory is damaged")
         fields = _CENTRAL.unpack_from(directory, at)
         crc, packed, size, n_name, n_extra, offset = (fields[i] for i in (7, 8, 9, 10, 11, 16))
+        if fields[0] != 0x02014B50:
+            raise _wrong(path, "its directory is not where its end says, or damaged")
         if fields[3] & 1:
             raise _wrong(path, f"member {len(members) + 1} is encrypted")
         if fields[4] != 0 or packed != size:
@@ -225,10 +228,11 @@ def _checked_members(path: Path, stream: BinaryIO, size: int, limit: int) -> lis
         raise _wrong(path, "its directory is damaged")
     stream.seek(start)
     members = _members_of(path, stream.read(length), n)
-    expected = 0
-    for before, member in zip([None, *members], members, strict=False):
-        if before is not None and member.name <= before.name:
+    for before, member in pairwise(members):
+        if member.name <= before.name:
             raise _wrong(path, f"member {member.name!r} stands out of order or twice")
+    expected = 0
+    for member in members:
         if member.offset != expected:
             raise _wrong(path, f"member {member.name!r} does not begin where the one before ends")
         header = member.local_header(limit)

@@ -59,9 +59,10 @@ class BundledFile(Frozen):
 def _check_unique(paths: list[str]) -> None:
     seen: dict[str, str] = {}
     for path in paths:
-        other = seen.setdefault(path.casefold(), path)
-        if other is not path:
+        other = seen.get(path.casefold())
+        if other is not None:
             raise ValueError(f"names {other!r} and {path!r}, which some file systems cannot tell apart")
+        seen[path.casefold()] = path
 
 
 class Bundle(Frozen):

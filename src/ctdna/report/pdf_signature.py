@@ -124,6 +124,18 @@ def certificate_digest(pem: bytes) -> str:
     return x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex()
 
 
+class _Writer(IncrementalPdfFileWriter):  # type: ignore[misc, unused-ignore]
+    """A writer that appends the signature and nothing else, and draws nothing at random."""
+
+    def __init__(self, content: bytes) -> None:
+        """Take the PDF; the second part of its new id, random in the library, is of its digest."""
+        super().__init__(io.BytesIO(content))
+        self._document_id[1] = generic.ByteStringObject(hashlib.sha256(content).digest()[:16])
+
+    def _update_meta(self) -> None:
+        """Leave the document's own dates: the library would set them by this machine's clock."""
+
+
 class _Signer(signers.PdfSigner):  # type: ignore[misc, unused-ignore]
     """A signer whose clock stands at the time of the approval."""
 
@@ -146,9 +158,6 @@ def sign_pdf(content: bytes, key: PdfKey, seal: PdfSeal) -> bytes:
     signer = signers.SimpleSigner.load_pkcs12_data(key.store, other_certs=(), passphrase=key.passphrase)
     if signer is None:
         raise InputError(None, "PDF key", "cannot be opened", "check the passphrase; see --passphrase-file")
-    writer = IncrementalPdfFileWriter(io.BytesIO(content))
-    # The library draws the second part of the document's id at random; the same document must get the same one.
-    writer._document_id[1] = generic.ByteStringObject(hashlib.sha256(content).digest()[:16])
     meta = signers.PdfSignatureMetadata(
         field_name=FIELD,
         md_algorithm="sha256",
@@ -160,7 +169,7 @@ def sign_pdf(content: bytes, key: PdfKey, seal: PdfSeal) -> bytes:
     pdf_signer = _Signer(meta, signer=signer)
     pdf_signer.at = seal.at
     signed = io.BytesIO()
-    pdf_signer.sign_pdf(writer, output=signed)
+    pdf_signer.sign_pdf(_Writer(content), output=signed)
     return signed.getvalue()
 
 
