@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import pytest
 
-from ctdna.bundle.finish import Finished, Witness, bundle_run
+from ctdna.bundle.finish import Finished, bundle_run
 from ctdna.bundle.inputs import note_inputs
 from ctdna.bundle.make import run_key
 from ctdna.bundle.sign_off import Signing, amend, approve, review, standing
 from ctdna.bundle.walk import Wanted, verify
 from ctdna.cli.report import command as report
 from ctdna.formats.documents import dump_json, read_json, write_json
+from ctdna.kit.authority import Authority
 from ctdna.ledger.ledger import Ledger
 from ctdna.ledger.local import site_keys
 from ctdna.ledger.open import open_ledger
@@ -120,15 +121,15 @@ def make_stages(root: Path, trace: TraceFacts | None) -> tuple[RunManifest, Path
     return manifest, reference
 
 
-def finish(root: Path, manifest: RunManifest, reference: Path, witness: Witness | None) -> None:
+def finish(root: Path, manifest: RunManifest, reference: Path, authority: Authority | None) -> None:
     """Bundle the run as `ctdna run` does at its end."""
     site = Site(root)
     note_inputs(site.inputs, None, site.run)
-    bundle_run(Finished(site.inputs, None, reference, site.run, manifest, PROVENANCE), witness)
+    bundle_run(Finished(site.inputs, None, reference, site.run, manifest, PROVENANCE), authority)
     (site.run / "provenance.json").write_text(PROVENANCE)
 
 
-def _start(ledger: Ledger, manifest: RunManifest) -> Witness:
+def _start(ledger: Ledger, manifest: RunManifest) -> Authority:
     tech = ledger.authenticate("tech", password("tech"))
     ledger.record(
         tech,
@@ -144,7 +145,7 @@ def _start(ledger: Ledger, manifest: RunManifest) -> Witness:
             samples=tuple(sample.sample_id for sample in manifest.samples),
         ),
     )
-    return Witness(ledger, tech)
+    return Authority(ledger, tech)
 
 
 def make_site(root: Path) -> Site:

@@ -14,6 +14,7 @@ PROVENANCE = "provenance.json"
 _OWN = (BUNDLE, SIGNATURE, SEAL, SEAL_SIGNATURE)
 _LOOSE_FOLDERS = ("logs", "benchmarks")
 _LOOSE_FILES = ("config.yaml", PROVENANCE)
+_COMMON = ("run.json", "lot.json", "lot.json.sig", "fastq/demultiplex.json", "qc/run.json")
 _VERSION = re.compile(r"reports/([^/]+)/(v[1-9][0-9]{0,3}(?:-draft)?)/(.+)\Z")
 
 
@@ -43,7 +44,7 @@ def counts(path: str) -> bool:
 
 def is_of_sample(path: str, sample: str) -> bool:
     """Return whether the bundle of a sample lists this file of the run."""
-    if path in ("run.json", "fastq/demultiplex.json", "qc/run.json", f"qc/{sample}.json"):
+    if path in (*_COMMON, f"qc/{sample}.json"):
         return True
     if path in (f"fastq/{sample}_R1.fastq.gz", f"fastq/{sample}_R2.fastq.gz"):
         return True
