@@ -48,7 +48,7 @@ def _has_none(texts: Iterable[str], marks: Iterable[str]) -> bool:
     return not [mark for mark in marks for text in texts if squeezed(mark).casefold() in squeezed(text).casefold()]
 
 
-@pytest.mark.req("REQ-RPT-009")
+@pytest.mark.req("REQ-RPT-009", "REQ-RPT-015")
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("trace", [RESEARCH, INVESTIGATIONAL, None], ids=["research", "investigational", "no trace"])
 def test_the_mark_stands_on_every_page_and_at_both_ends(trace: TraceFacts | None, language: Language) -> None:
@@ -64,6 +64,7 @@ def test_the_mark_stands_on_every_page_and_at_both_ends(trace: TraceFacts | None
     assert mark in said[-1]
 
 
+@pytest.mark.req("REQ-RPT-015")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_clinical_use_bears_no_mark(language: Language) -> None:
     result = builders.result(trace=CLINICAL)
@@ -73,6 +74,7 @@ def test_a_clinical_use_bears_no_mark(language: Language) -> None:
     assert mark_of(result, language) == statement_of(result, language) == ""
 
 
+@pytest.mark.req("REQ-RPT-015")
 def test_without_a_trace_the_use_is_research_and_says_why() -> None:
     assert use_of(builders.result()) == "research"
     text = outline(html_of(builders.result(), "en")).text
