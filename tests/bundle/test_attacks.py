@@ -36,6 +36,7 @@ def folder_files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
+@pytest.mark.req("REQ-BDL-004")
 @pytest.mark.parametrize(
     "name",
     [
@@ -103,6 +104,7 @@ def test_an_archive_without_a_bundle(site: Site, tmp_path: Path) -> None:
         list(verify(tmp_path, site_keys(), None, Wanted()))
 
 
+@pytest.mark.req("REQ-BDL-002")
 @pytest.mark.parametrize("place", ["run.json", f"reports/{SAMPLE}/result.json", f"samples/{SAMPLE}"])
 def test_a_link_in_a_folder(site: Site, tmp_path: Path, place: str) -> None:
     path = site.run / place
@@ -212,6 +214,7 @@ def test_json_that_says_the_same_in_other_bytes(change: object) -> None:
         parse("seal.json", change(text).encode(), Seal)
 
 
+@pytest.mark.req("REQ-BDL-003")
 def test_a_key_that_is_not_trusted(site: Site, tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="which this machine does not trust"):
         list(verify(site.run, {}, None, Wanted()))
@@ -220,6 +223,7 @@ def test_a_key_that_is_not_trusted(site: Site, tmp_path: Path) -> None:
     assert "does not trust" in failure(site).what
 
 
+@pytest.mark.req("REQ-BDL-003")
 def test_another_trusted_site_cannot_sign_for_this_one(site: Site, tmp_path: Path) -> None:
     other = new_key("other-site", None, tmp_path)
     trust(tmp_path / "other-site.pub", "site")
@@ -227,11 +231,13 @@ def test_another_trusted_site_cannot_sign_for_this_one(site: Site, tmp_path: Pat
     assert "is of another key than" in failure(site).what
 
 
+@pytest.mark.req("REQ-BDL-003")
 def test_a_signature_for_another_purpose(site: Site) -> None:
     write_signed(site.run / BUNDLE, read_json(site.run / BUNDLE, Bundle), "report", site_key())
     assert "was given for report, needed is one for bundle" in failure(site).what
 
 
+@pytest.mark.req("REQ-BDL-003")
 def test_stripping_the_signatures_is_found(site: Site) -> None:
     for path in site.run.rglob("bundle*.sig"):
         path.unlink()
@@ -240,6 +246,7 @@ def test_stripping_the_signatures_is_found(site: Site) -> None:
     assert "nobody vouches" in failure(site).what
 
 
+@pytest.mark.req("REQ-SGN-002")
 def test_the_approval_of_another_result_copied_in(signed: Site) -> None:
     for name in ("approval.json", "approval.json.sig"):
         shutil.copy(signed.report / "v1" / name, signed.report / "v2" / name)
@@ -263,6 +270,7 @@ def approval_of(site: Site) -> Approval:
     return read_json(site.report / "v1" / "approval.json", Approval)
 
 
+@pytest.mark.req("REQ-SGN-002")
 def test_a_forged_name_in_the_signatures(signed: Site) -> None:
     found = approval_of(signed)
     shown = found.sign_off.signatures
@@ -287,6 +295,7 @@ def test_an_approval_without_a_review(signed: Site) -> None:
     assert "are not reviews and then a director's approval" in failure(signed).what
 
 
+@pytest.mark.req("REQ-SGN-002")
 def test_the_signature_of_another_version(signed: Site) -> None:
     found, other = approval_of(signed), read_json(signed.report / "v2" / "approval.json", Approval)
     forge(signed, found.model_copy(update={"entries": other.entries}))
@@ -339,6 +348,7 @@ def test_a_cut_or_other_ledger(signed: Site, tmp_path: Path, monkeypatch: pytest
     assert "names entry 999 (0000000000000000...), which the ledger here does not hold" in failure(signed).what
 
 
+@pytest.mark.req("REQ-SGN-003")
 def test_a_flipped_byte_in_a_signed_pdf_is_found_by_its_own_signature(signed: Site) -> None:
     content = (signed.report / "v1" / "report.en.pdf").read_bytes()
     check_pdf("report.en.pdf", content)

@@ -68,6 +68,7 @@ def test_other_programs_read_the_archive(site: Site, tmp_path: Path) -> None:
     assert (said.returncode, said.stdout) == (0, "")
 
 
+@pytest.mark.req("REQ-BDL-007")
 @pytest.mark.parametrize("sample", [None, SAMPLE])
 def test_a_de_identified_archive_holds_and_tells_no_name(signed: Site, tmp_path: Path, sample: str | None) -> None:
     target = tmp_path / "shared.zip"
@@ -115,6 +116,7 @@ def test_a_de_identified_bam_and_vcf_are_whole(site: Site, tmp_path: Path) -> No
         assert [read.query_sequence for read in bam] == [read.query_sequence for read in before]
 
 
+@pytest.mark.req("REQ-BDL-007")
 def test_an_archive_of_aggregates_holds_no_sequence(signed: Site, tmp_path: Path) -> None:
     target = tmp_path / "figures.zip"
     export(signed, target, "aggregates")
@@ -129,6 +131,7 @@ def test_an_archive_of_aggregates_holds_no_sequence(signed: Site, tmp_path: Path
     assert [link.split(":")[0] for link in holds(signed, target)][-1] == "holds build"
 
 
+@pytest.mark.req("REQ-BDL-008")
 def test_each_export_is_logged_with_its_purpose(site: Site, tmp_path: Path) -> None:
     digest = export(site, tmp_path / "a.zip", "aggregates")
     entry = list(site.ledger.entries(kind="bundle.exported"))[-1]
@@ -138,6 +141,7 @@ def test_each_export_is_logged_with_its_purpose(site: Site, tmp_path: Path) -> N
     assert digest == sha256_of(tmp_path / "a.zip")
 
 
+@pytest.mark.req("REQ-BDL-008")
 @pytest.mark.parametrize("user", ["tech", "rev", "aud", "root"])
 def test_only_a_director_exports(site: Site, tmp_path: Path, user: str) -> None:
     with pytest.raises(AuthorityError, match=r"bundle\.exported needs director"):
@@ -145,6 +149,7 @@ def test_only_a_director_exports(site: Site, tmp_path: Path, user: str) -> None:
     assert list(tmp_path.glob("*.zip")) == []
 
 
+@pytest.mark.req("REQ-BDL-008")
 def test_a_signed_bundle_does_not_leave_without_the_log(site: Site, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="its exports are logged in the ledger"):
         export_bundle(Request(site.run, None, "full", tmp_path / "a.zip"), None)

@@ -58,6 +58,7 @@ def test_these_are_all_files_that_count(attacked: Site) -> None:
     assert sorted(found - loose) == FILES
 
 
+@pytest.mark.req("REQ-BDL-001")
 @pytest.mark.parametrize("name", FILES)
 def test_one_changed_byte_is_found_and_the_file_named(attacked: Site, name: str) -> None:
     path = attacked.run / name
@@ -73,6 +74,7 @@ def test_one_changed_byte_is_found_and_the_file_named(attacked: Site, name: str)
         path.write_bytes(content)
 
 
+@pytest.mark.req("REQ-BDL-002")
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_found_and_named(attacked: Site, name: str) -> None:
     path, aside = attacked.run / name, attacked.run / ".aside"
@@ -87,6 +89,7 @@ def test_a_missing_file_is_found_and_named(attacked: Site, name: str) -> None:
         aside.rename(path)
 
 
+@pytest.mark.req("REQ-BDL-002")
 @pytest.mark.parametrize(
     "name",
     [

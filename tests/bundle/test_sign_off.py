@@ -40,6 +40,7 @@ def test_an_approved_version_holds_signed_reports(site: Site) -> None:
     assert next(link for link in site.links() if "v1" in link).startswith(f"holds result {SAMPLE} v1: reviewed by Rev")
 
 
+@pytest.mark.req("REQ-SGN-002")
 def test_the_reports_name_who_signed_when_and_what_for(signed: Site) -> None:
     approval = read_json(signed.report / "v1" / "approval.json", Approval)
     for kind in ("html", "pdf"):
@@ -59,6 +60,7 @@ def test_the_draft_stays_a_draft_beside_it(signed: Site) -> None:
     assert "Draft: not reviewed, not signed" in (signed.report / "report.en.html").read_text()
 
 
+@pytest.mark.req("REQ-SGN-004")
 def test_an_amended_report_says_what_it_replaces_and_why(signed: Site) -> None:
     first = read_json(signed.report / "v1" / "approval.json", Approval).sign_off.signatures[-1]
     time = first.at[:19].replace("T", " ")
@@ -68,6 +70,7 @@ def test_an_amended_report_says_what_it_replaces_and_why(signed: Site) -> None:
     assert "Reviewed and approved, version 2" in text_of(signed.report / "v2" / "report.en.pdf")
 
 
+@pytest.mark.req("REQ-SGN-004")
 def test_the_first_version_is_untouched_by_an_amendment(site: Site) -> None:
     site.review()
     before = {path.name: path.read_bytes() for path in site.approve().iterdir()}
@@ -93,6 +96,7 @@ def test_an_amended_draft_is_verified_with_its_renderings(site: Site) -> None:
         site.links(wanted=QUICK._replace(is_rendered=True))
 
 
+@pytest.mark.req("REQ-SGN-003")
 def test_pdfsig_agrees(signed: Site) -> None:
     if shutil.which("pdfsig") is None:
         pytest.skip("pdfsig (poppler-utils) is not installed")
@@ -124,12 +128,14 @@ def test_a_pdf_key_is_made_once_and_kept_private(signed: Site) -> None:
     assert certificate.read_text().startswith("-----BEGIN CERTIFICATE-----")
 
 
+@pytest.mark.req("REQ-SGN-001")
 @pytest.mark.parametrize("user", ["tech", "aud", "root"])
 def test_who_may_not_review(site: Site, user: str) -> None:
     with pytest.raises(AuthorityError, match="signing as reviewed needs reviewer or director"):
         site.review(user)
 
 
+@pytest.mark.req("REQ-SGN-001")
 @pytest.mark.parametrize("user", ["tech", "rev", "aud", "root"])
 def test_who_may_not_approve(site: Site, user: str) -> None:
     site.review("dir")
@@ -144,6 +150,7 @@ def test_a_wrong_password_signs_nothing(site: Site) -> None:
     assert list(site.ledger.entries(kind="result.signed")) == []
 
 
+@pytest.mark.req("REQ-SGN-001")
 def test_no_approval_without_a_review_by_another_person(site: Site) -> None:
     with pytest.raises(AuthorityError, match="was not reviewed by a person other than dir"):
         site.approve()

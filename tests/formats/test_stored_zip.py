@@ -67,6 +67,7 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
     assert one.read_bytes() == two.read_bytes()
 
 
+@pytest.mark.req("REQ-BDL-004")
 def test_every_changed_byte_of_a_header_is_found(tmp_path: Path) -> None:
     path = archive_of(tmp_path / "a.zip", CONTENTS)
     content = path.read_bytes()
@@ -89,6 +90,7 @@ def test_every_cut_is_found(tmp_path: Path) -> None:
             read_members(path)
 
 
+@pytest.mark.req("REQ-BDL-004")
 @pytest.mark.parametrize(
     ("before", "behind", "says"),
     [
@@ -111,6 +113,7 @@ def python_zip(path: Path, entries: list[tuple[str, bytes]], method: int = zipfi
     return path
 
 
+@pytest.mark.req("REQ-BDL-004")
 def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
     path = python_zip(tmp_path / "a.zip", [("a.json", b"\0" * 5_000_000)], zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 10_000
@@ -118,6 +121,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         read_members(path)
 
 
+@pytest.mark.req("REQ-BDL-004")
 def test_an_encrypted_member(tmp_path: Path) -> None:
     path = archive_of(tmp_path / "a.zip", {"a": b"one"})
     content = bytearray(path.read_bytes())
@@ -128,6 +132,7 @@ def test_an_encrypted_member(tmp_path: Path) -> None:
         read_members(path)
 
 
+@pytest.mark.req("REQ-BDL-004")
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_the_same_name_twice(tmp_path: Path) -> None:
     path = python_zip(tmp_path / "a.zip", [("a", b"one"), ("a", b"two")])
@@ -141,6 +146,7 @@ def test_an_archive_of_another_program(tmp_path: Path) -> None:
         read_members(path)
 
 
+@pytest.mark.req("REQ-BDL-004")
 def test_members_that_overlap(tmp_path: Path) -> None:
     path = archive_of(tmp_path / "a.zip", {"a": b"one", "b": b"two"})
     content = bytearray(path.read_bytes())
