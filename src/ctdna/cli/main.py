@@ -33,6 +33,7 @@ COMMANDS = {
     "qc": "Judge a sample or a run against the kit's thresholds.",
     "report": "Make the result document and its HTML and PDF renderings.",
     "simulate": "Make seeded run folders, FASTQ files and their truth.",
+    "replay": "Run archived runs again under another kit or build, and compare.",
     "kit": "Show and check kit versions.",
     "reference": "Add and list reference genomes.",
     "keys": "Make, trust and list the keys of a manufacturer or a site.",
