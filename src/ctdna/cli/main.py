@@ -34,6 +34,7 @@ COMMANDS = {
     "report": "Make the result document and its HTML and PDF renderings.",
     "simulate": "Make seeded run folders, FASTQ files and their truth.",
     "replay": "Run archived runs again under another kit or build, and compare.",
+    "evidence": "Keep results of studies, and say which count for another kit or stage.",
     "kit": "Show and check kit versions.",
     "reference": "Add and list reference genomes.",
     "keys": "Make, trust and list the keys of a manufacturer or a site.",

@@ -26,6 +26,8 @@ class ArchivedRun(NamedTuple):
     sheet: Path | None
     inputs: dict[str, str]
     """SHA-256 of each small input that names the run."""
+    lot: str | None
+    instrument: str | None
 
 
 def _document(path: Path, hint: str) -> dict[str, Any]:
@@ -72,6 +74,8 @@ def read_archive(folder: Path) -> ArchivedRun:
             input_folder=Path(provenance["run_folder"]),
             sheet=Path(config["sample_sheet"]) if config["sample_sheet"] else None,
             inputs=provenance["inputs"],
+            lot=((manifest.get("trace") or {}).get("lot") or {}).get("lot"),
+            instrument=manifest["instrument"],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(folder, MANIFEST, f"is no run of ctdna: {error}", "restore the run's folder") from error

@@ -74,14 +74,23 @@ def _difference(one: LocusDifference) -> tuple[str, ...]:
     return one.run_id, one.sample or "run", one.kind, one.item, one.field, *sides
 
 
-def _differences(found: tuple[LocusDifference, ...], most: int | None) -> Section:
+def _is_call(one: LocusDifference) -> bool:
+    return one.kind in ("locus", "finding", "sample", "verdict") and one.field in (
+        "state",
+        "record",
+        "result",
+        "verdict",
+    )
+
+
+def _listed(title: str, found: list[LocusDifference], most: int | None) -> Section:
     shown = found if most is None else found[:most]
-    note = f"{len(found) - len(shown)} further differences stand in the attached document." if shown != found else ""
+    note = f"{len(found) - len(shown)} further ones stand in the attached document." if shown != found else ""
     columns = ("run", "sample", "of", "item", "field", "archived", "replay")
     rows = tuple(_difference(one) for one in shown)
     table = Table(title="", columns=columns, shares=(4, 3, 2, 5, 3, 4, 4), rows=rows, note=note)
-    lines = () if found else ("None: every state, figure and verdict is the same.",)
-    return Section(title=f"Differences ({len(found)})", lines=lines, tables=(table,) if found else ())
+    lines = () if found else ("None.",)
+    return Section(title=f"{title} ({len(found)})", lines=lines, tables=(table,) if found else ())
 
 
 def _limits(report: Equivalence) -> Section:
@@ -135,7 +144,8 @@ def equivalence_page(report: Equivalence, digest: str, most: int | None = None) 
             _limits(report),
             _agreements(report),
             Section(title="Runs", tables=(runs,)),
-            _differences(report.differences, most),
+            _listed("Calls and verdicts that differ", [one for one in report.differences if _is_call(one)], most),
+            _listed("Further differences", [one for one in report.differences if not _is_call(one)], most),
         ),
         footer="For research use: a replay is no run of a laboratory, and a person decides what it shows.",
     )
