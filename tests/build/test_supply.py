@@ -11,7 +11,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from ctdna.build import soup
 from ctdna.build.dependencies import normal, pins
-from ctdna.build.lock import found_build
+from ctdna.build.lock import Found, found_build
 from ctdna.build.own import places
 from ctdna.build.sbom import sbom_text
 from ctdna.build.soup import COLUMNS, read_table, soup_rows, supplies_of
@@ -32,6 +32,7 @@ def _distribution(folder: Path, metadata: str) -> Distribution:
     return PathDistribution(install(folder, "one", "1.0", {"one.py": ""}, metadata))
 
 
+@pytest.mark.req("REQ-BLD-005")
 def test_every_direct_dependency_has_its_purpose_and_nothing_else_has() -> None:
     assert set(read_table().dependencies) == _direct()
 
@@ -42,8 +43,9 @@ def test_what_is_asked_for_is_what_the_project_names_and_the_lock_holds() -> Non
     assert set(pins(where.runtime_lock)) >= _direct()
 
 
-def test_every_installed_dependency_is_reached_from_a_direct_one() -> None:
-    found = supplies_of(found_build().lock)
+@pytest.mark.req("REQ-BLD-005")
+def test_every_installed_dependency_is_reached_from_a_direct_one(here: Found) -> None:
+    found = supplies_of(here.lock)
     assert len(found) == len(pins(places().runtime_lock))
     assert [one.name for one in found if not one.needed_by] == []
     by = {one.name: one.needed_by for one in found}
@@ -52,9 +54,9 @@ def test_every_installed_dependency_is_reached_from_a_direct_one() -> None:
     assert by["numba"] == ("numba",)
 
 
-def test_the_list_names_every_item_with_purpose_and_leaves_a_persons_columns_blank() -> None:
-    found = found_build()
-    rows = {row.name: row for row in soup_rows(found)}
+@pytest.mark.req("REQ-BLD-005")
+def test_the_list_names_every_item_with_purpose_and_leaves_a_persons_columns_blank(here: Found) -> None:
+    rows = {row.name: row for row in soup_rows(here)}
     assert set(rows) == {*OTHERS, "bcl-convert", *pins(places().runtime_lock)}
     assert all(row.purpose and row.relevance in ("result", "control", "record") for row in rows.values())
     assert not [row for row in rows.values() if row.known_anomalies or row.assessed_by]
@@ -75,18 +77,18 @@ def test_the_list_is_written_as_tab_separated_text(world: World, monkeypatch: py
     assert {len(row) for row in rows} == {len(COLUMNS)}
 
 
-def test_the_bill_of_materials_fits_the_schema_and_is_the_same_each_time() -> None:
-    found = found_build()
-    text = sbom_text(found)
+@pytest.mark.req("REQ-BLD-005")
+def test_the_bill_of_materials_fits_the_schema_and_is_the_same_each_time(here: Found) -> None:
+    text = sbom_text(here)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
-    assert sbom_text(found) == text
+    assert sbom_text(here) == text
     bad = text.replace('"bomFormat": "CycloneDX"', '"bomFormat": "other"')
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(bad) is not None
 
 
-def test_the_bill_of_materials_names_versions_archives_licences_and_who_needs_whom() -> None:
-    found = found_build()
-    document = json.loads(sbom_text(found))
+@pytest.mark.req("REQ-BLD-005")
+def test_the_bill_of_materials_names_versions_archives_licences_and_who_needs_whom(here: Found) -> None:
+    document = json.loads(sbom_text(here))
     locked = pins(places().runtime_lock)
     parts = {one["name"]: one for one in document["components"]}
     numpy = parts["numpy"]
@@ -94,7 +96,7 @@ def test_the_bill_of_materials_names_versions_archives_licences_and_who_needs_wh
     assert {one["content"] for one in numpy["hashes"]} == set(locked["numpy"].sha256)
     assert numpy["licenses"][0]["expression"].startswith("BSD-3-Clause")
     assert parts["click"]["licenses"] == [{"license": {"id": "BSD-3-Clause"}}]
-    bwa = {item.name: item for item in found.lock.programs}["bwa"]
+    bwa = {item.name: item for item in here.lock.programs}["bwa"]
     assert (parts["bwa"]["version"], parts["bwa"]["hashes"][0]["content"]) == (bwa.version, bwa.sha256)
     assert parts["python"]["type"] == "platform"
     assert len(parts["noto-sans"]["hashes"]) == 2
@@ -104,7 +106,7 @@ def test_the_bill_of_materials_names_versions_archives_licences_and_who_needs_wh
     assert len(needs["ctdna"]) == len(_direct()) + 4
     assert "timestamp" not in document["metadata"]
     properties = {one["name"]: one["value"] for one in document["metadata"]["component"]["properties"]}
-    assert properties["ctdna:build-digest"] == found.lock.digest
+    assert properties["ctdna:build-digest"] == here.lock.digest
 
 
 def test_another_build_has_another_serial_number(world: World) -> None:

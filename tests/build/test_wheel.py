@@ -49,6 +49,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _build(_copy(tmp_path_factory.mktemp("wheel") / "tree", 1_700_000_000), "022", "C.UTF-8", "UTC")[1]
 
 
+@pytest.mark.req("REQ-BLD-006")
 def test_two_copies_of_the_tree_give_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
     tree = _copy(tmp_path / "elsewhere", 1_500_000_001)
     for folder in ("src/ctdna", "workflow", "pipeline/bwa", "config/demo"):
@@ -59,6 +60,7 @@ def test_two_copies_of_the_tree_give_the_same_bytes(wheel: Path, tmp_path: Path)
     assert other.read_bytes() == wheel.read_bytes()
 
 
+@pytest.mark.req("REQ-BLD-006")
 def test_a_changed_byte_gives_another_wheel(wheel: Path, tmp_path: Path) -> None:
     tree = _copy(tmp_path / "changed", 1_700_000_000)
     with (tree / "workflow" / "Snakefile").open("a") as stream:
@@ -66,6 +68,7 @@ def test_a_changed_byte_gives_another_wheel(wheel: Path, tmp_path: Path) -> None
     assert _build(tree, "022", "C.UTF-8", "UTC")[1].read_bytes() != wheel.read_bytes()
 
 
+@pytest.mark.req("REQ-BLD-006")
 def test_what_is_installed_from_the_wheel_is_the_same_build(wheel: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     options = ["--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target", str(site)]

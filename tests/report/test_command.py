@@ -231,6 +231,7 @@ def test_options_that_do_not_fit_together(arguments: list[str], message: str) ->
         report.main(arguments, standalone_mode=False)
 
 
+@pytest.mark.req("REQ-BLD-007")
 def test_the_trace_of_the_run_is_the_results(broken: Run, tmp_path: Path) -> None:
     path = broken.folder / "run.json"
     document = json.loads(path.read_text())

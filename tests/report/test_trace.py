@@ -48,6 +48,7 @@ def _has_none(texts: Iterable[str], marks: Iterable[str]) -> bool:
     return not [mark for mark in marks for text in texts if squeezed(mark).casefold() in squeezed(text).casefold()]
 
 
+@pytest.mark.req("REQ-RPT-009")
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("trace", [RESEARCH, INVESTIGATIONAL, None], ids=["research", "investigational", "no trace"])
 def test_the_mark_stands_on_every_page_and_at_both_ends(trace: TraceFacts | None, language: Language) -> None:
@@ -87,6 +88,7 @@ def test_reasons_stand_once_in_words_or_as_given(language: Language) -> None:
             assert squeezed(text).count(squeezed(said)) == 1
 
 
+@pytest.mark.req("REQ-BLD-007")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_record_names_site_operator_lot_build_and_overrides(language: Language) -> None:
     result = builders.result(trace=RESEARCH)

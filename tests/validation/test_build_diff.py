@@ -51,6 +51,7 @@ def test_a_build_does_not_differ_from_itself(users: Users) -> None:
     assert build_changes(OLD, OLD, users) == []
 
 
+@pytest.mark.req("REQ-IMP-004")
 @pytest.mark.parametrize(
     ("file", "items", "rules"),
     [
@@ -124,6 +125,7 @@ def _package(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.req("REQ-IMP-004")
 def test_imports_are_followed_late_ones_too_but_not_those_for_types(tmp_path: Path) -> None:
     imports = read_sources(_package(tmp_path)).imports
     assert reached(imports, "ctdna.a") == {"ctdna", "ctdna.a", "ctdna.b"}

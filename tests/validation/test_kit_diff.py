@@ -41,6 +41,7 @@ def test_a_kit_does_not_differ_from_itself() -> None:
     assert impact_page(report).headline == "No item differs"
 
 
+@pytest.mark.req("REQ-IMP-001")
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -87,6 +88,7 @@ def test_rows_of_tables_are_found(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.req("REQ-IMP-001")
 def test_added_and_removed_rows_are_found(tmp_path: Path) -> None:
     kit = copied_kit(tmp_path)
     rows = (kit.folder / "hotspots.tsv").read_text().splitlines(keepends=True)
@@ -114,6 +116,7 @@ def test_another_order_and_another_writing_are_told_from_other_rows(tmp_path: Pa
     assert found[0].note.startswith("2 records stand elsewhere: ")
 
 
+@pytest.mark.req("REQ-IMP-001")
 def test_files_beside_the_tables_are_compared(tmp_path: Path) -> None:
     kit = copied_kit(tmp_path)
     (kit.folder / "notes.txt").write_text("x")
@@ -137,6 +140,7 @@ def test_a_list_of_umis_is_compared_line_by_line(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.req("REQ-IMP-001")
 def test_a_background_is_compared_by_class(tmp_path: Path) -> None:
     kit = copied_kit(tmp_path)
     path = kit.folder / "background.gz"
@@ -200,6 +204,7 @@ def test_the_text_is_the_golden_one(report: ImpactReport) -> None:
     assert text == GOLDEN.read_text(encoding="utf-8")
 
 
+@pytest.mark.req("REQ-IMP-006")
 def test_html_and_pdf_show_the_same_and_are_the_same_each_time(report: ImpactReport) -> None:
     page = impact_page(report)
     html = page_html(page)

@@ -131,6 +131,7 @@ KEYS = [*keys_of(KitDefinition, ""), *_table_items()]
 BUILD = list(_build_items())
 
 
+@pytest.mark.req("REQ-IMP-001")
 def test_the_keys_looked_for_are_those_that_a_diff_finds() -> None:
     found = {path for path, _ in parts_of(load_kit(DEMO).definition)}
     named = {item.path for item in KEYS}
@@ -138,12 +139,14 @@ def test_the_keys_looked_for_are_those_that_a_diff_finds() -> None:
     assert found - named == set()
 
 
+@pytest.mark.req("REQ-IMP-003")
 @pytest.mark.parametrize("items", [KEYS, BUILD], ids=["kit", "build"])
 def test_every_item_has_a_rule_of_its_own(items: list[Item]) -> None:
     unruled = [item for item in items if rule_for(RULES.table, item.change) is RULES.table.default]
     assert unruled == []
 
 
+@pytest.mark.req("REQ-IMP-003")
 def test_every_part_of_a_build_lock_is_compared() -> None:
     assert {part for part, _ in _PARTS} | {"code"} == set(BUILD_PARTS)
 
@@ -161,6 +164,7 @@ def test_every_dependency_of_the_lock_is_judged_by_name() -> None:
     assert [item.record for item in names if rule_for(RULES.table, item.change).id == "IMP-DEP-008"] == []
 
 
+@pytest.mark.req("REQ-IMP-002")
 def test_what_no_rule_knows_asks_for_everything_again() -> None:
     for item in ("call.brand_new", "newstage.threshold", "table.fusions"):
         found = impact_of(RULES.table, Change(item=item, kind="changed", old="1", new="2"))
@@ -170,6 +174,7 @@ def test_what_no_rule_knows_asks_for_everything_again() -> None:
         assert claims == set(get_args(Claim))
 
 
+@pytest.mark.req("REQ-IMP-003")
 def test_no_rule_is_dead() -> None:
     changes = [item.change for item in (*KEYS, *BUILD)]
     changes += [change for _, found in _background_changes() for change in found]
@@ -251,6 +256,7 @@ class Broken:
     what: str
 
 
+@pytest.mark.req("REQ-IMP-005")
 @pytest.mark.parametrize(
     "fault",
     [
@@ -278,6 +284,7 @@ def test_a_stage_table_with_an_id_twice_is_refused(tmp_path: Path) -> None:
         load_stages(tmp_path / "stages.yaml")
 
 
+@pytest.mark.req("REQ-IMP-005")
 def test_the_tables_are_written_as_a_person_can_read_them() -> None:
     text = (ROOT / "config" / "impact" / "rules.yaml").read_text(encoding="utf-8")
     table = RuleTable.model_validate_json(RULES.table.model_dump_json())

@@ -68,7 +68,7 @@ def verify_command(lock: Path | None) -> None:
 
     path = lock or installed_lock()
     locked, key = read_lock(path)
-    found = found_build()
+    found = found_build(byte_code="all")
     lines = [*map(str, differences(found.lock, locked)), *(f"files: {problem}" for problem in found.problems)]
     for line in lines:
         click.echo(line)

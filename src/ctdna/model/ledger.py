@@ -145,6 +145,8 @@ class RunStarted(Frozen):
     run_id: str
     kit: str
     kit_digest: Digest
+    kit_statement: Digest | None = None
+    """Of the manufacturer's last statement of its state; None: it is in development."""
     lot: str | None
     build_digest: Digest
     instrument: str | None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctdna.formats.documents import read_json, write_json
+from ctdna.kit.authority import Authority
 from ctdna.model.errors import EXIT_DONE, EXIT_QC
 from ctdna.model.manifest import Alignment
 from ctdna.model.qc import RunQc
@@ -34,6 +35,8 @@ class JobRequest:
     sample_sheet: Path | None
     options: WorkflowOptions
     align: Alignment
+    authority: Authority | None = None
+    """Who starts it, before which ledger; None: a kit in development runs without."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,9 @@ def run_job(request: JobRequest, display: Display) -> JobOutcome:
         CtdnaError: the run, the kit, the reference or the output folder is not as it must be, or the workflow broke.
         KeyboardInterrupt: stopped; the same request resumes.
     """
-    prepared = prepare(request.run_folder, request.kit, request.output, request.sample_sheet, request.align)
+    prepared = prepare(
+        request.run_folder, request.kit, request.output, request.sample_sheet, request.align, request.authority
+    )
     started_at = _now()
     samples = tuple(sample.sample_id for sample in prepared.manifest.samples)
     progress = run_workflow(request.output, Steps(samples, request.align), request.options, display)
