@@ -91,7 +91,8 @@ def agreements(pairs: tuple[AllelePair, ...], confidence: float) -> tuple[Agreem
 
 def vafs_of(pairs: Iterable[AllelePair], confidence: float) -> VafComparison:
     """Return the comparison of VAFs of alleles detected in both."""
-    both = [(pair.vaf_baseline, pair.vaf_candidate) for pair in pairs if pair.vaf_baseline and pair.vaf_candidate]
+    detected = [pair for pair in pairs if pair.baseline == pair.candidate == "DETECTED"]
+    both = [(one.vaf_baseline, one.vaf_candidate) for one in detected if one.vaf_baseline and one.vaf_candidate]
     values = np.array(both, dtype=np.float64).reshape(-1, 2)
     return compare_vafs(values[:, 0].copy(), values[:, 1].copy(), confidence)
 
