@@ -94,6 +94,7 @@ def test_the_kernel_cache_follows_what_a_module_imports(tmp_path: Path) -> None:
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{16}")
 
 
+@pytest.mark.req("REQ-SEC-005")
 def test_no_private_key_is_in_the_repository(tmp_path: Path) -> None:
     assert [path for path in _tracked() if path.is_file() and PRIVATE_KEY.search(path.read_bytes())] == []
     assert [path for path in _tracked() if path.suffix in (".key", ".p12", ".pfx")] == []

@@ -8,11 +8,14 @@ import py_compile
 import sys
 import warnings
 from collections.abc import Callable
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
 
+from ctdna.build import foreign
 from ctdna.build.bytecode import altered_byte_code
+from ctdna.build.dependencies import by_name
 from ctdna.build.verify import build_facts, differences, install_lock, installed_lock, read_lock
 from ctdna.formats.documents import dump_json
 from ctdna.formats.keys import new_key, trust
@@ -203,6 +206,21 @@ def test_a_plug_in_that_a_dependency_loads_by_itself_is_found(world: World) -> N
         "foreign: gamma/__init__.py: is not in the lock",
         "foreign: snakemake_executor_plugin_evil/__init__.py: is not in the lock",
     ]
+
+
+@pytest.mark.req("REQ-BLD-008")
+def test_the_line_that_leads_to_a_clone_is_ctdnas_own_until_it_does_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = install(world.site, "ctdna", "0.1.0", {"_ctdna.pth": f"{world.root}\n"})
+    found = {**by_name(), "ctdna": PathDistribution(info)}
+    monkeypatch.setattr(foreign, "by_name", lambda: found)
+    world.make_and_install()
+    assert build_facts().state == "locked"
+    put(world.site, {"_ctdna.pth": f"{world.root}\nimport os\n"})
+    assert build_facts().difference == "foreign: _ctdna.pth: is not in the lock"
+    put(world.site, {"_ctdna.pth": "import os; os.getcwd()\n"})
+    assert build_facts().difference == "foreign: _ctdna.pth: is not in the lock"
 
 
 def test_no_lock_is_unlocked(world: World) -> None:

@@ -87,6 +87,7 @@ def test_what_is_installed_from_the_wheel_is_the_same_build(wheel: Path, tmp_pat
     assert digest == clone.own_digest
 
 
+@pytest.mark.req("REQ-SEC-005")
 def test_the_wheel_holds_no_byte_code_key_or_test(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "ctdna/shipped/requirements/runtime.lock" in names

@@ -124,6 +124,7 @@ FORBIDDEN = [
 ]  # fmt: skip
 
 
+@pytest.mark.req("REQ-SEC-006")
 @pytest.mark.parametrize(("act", "user"), FORBIDDEN)
 def test_nobody_acts_without_the_role_for_it(shop: Shop, act: str, user: str) -> None:
     folder = states.copy_demo(shop.kits, "1.1.0")
@@ -135,6 +136,7 @@ def test_nobody_acts_without_the_role_for_it(shop: Shop, act: str, user: str) ->
     assert not (folder / LOCK).exists()
 
 
+@pytest.mark.req("REQ-SEC-006")
 @pytest.mark.parametrize("act", sorted({act for act, _ in FORBIDDEN}))
 def test_nobody_acts_under_anothers_name(shop: Shop, act: str) -> None:
     states.copy_demo(shop.kits, "1.1.0")
@@ -241,6 +243,7 @@ def test_an_expiry_that_is_no_date_is_a_fault_of_the_command_line(shop: Shop) ->
     assert "does not match the format" in result.output
 
 
+@pytest.mark.req("REQ-GAT-001")
 def test_overrides_are_granted_by_a_director_and_listed_for_every_role(shop: Shop) -> None:
     why = "the last blood of a patient"
     told = shop.do("override", "grant", "--run-id", RUN_ID, "--gate", "lot_expired", "--why", why, user="dir")
@@ -290,6 +293,7 @@ def _with_context(function: Callable[..., None]) -> Callable[..., None]:
     return click.pass_context(function)
 
 
+@pytest.mark.req("REQ-KIT-014")
 def test_a_frozen_kit_gets_no_other_background(shop: Shop) -> None:
     states.move(states.copy_demo(shop.kits, "1.1.0"), shop.key, "investigational")
     with pytest.raises(DefinitionError, match=r"kit ctdna-demo@1\.1\.0 is frozen; make the next version"):

@@ -53,6 +53,7 @@ def test_a_name_that_is_no_lots_finds_nothing(tmp_path: Path, kit: LoadedKit, ke
     assert find_lot(name) is None
 
 
+@pytest.mark.req("REQ-LOT-001")
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -129,6 +130,7 @@ def _distrust(path: Path) -> None:
         trusted.unlink()
 
 
+@pytest.mark.req("REQ-LOT-001")
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -150,6 +152,7 @@ def test_a_held_lot_that_was_changed_is_refused(
         find_lot("L1")
 
 
+@pytest.mark.req("REQ-LOT-001")
 def test_a_signature_for_a_kit_or_of_a_stranger_is_none_for_a_lot(
     tmp_path: Path, kit: LoadedKit, key: PrivateKey
 ) -> None:
@@ -162,6 +165,7 @@ def test_a_signature_for_a_kit_or_of_a_stranger_is_none_for_a_lot(
         read_lot(path)
 
 
+@pytest.mark.req("REQ-LOT-003")
 def test_the_lots_controls_take_the_place_of_the_kits(kit: LoadedKit) -> None:
     controls = kit.definition.controls
     assert controls_of(controls, lot_of(kit)) == controls

@@ -70,6 +70,7 @@ def moved(world: World) -> list[KitMoved]:
     return [entry.new for entry in world.ledger.entries(kind="kit.moved") if isinstance(entry.new, KitMoved)]
 
 
+@pytest.mark.req("REQ-KIT-012")
 def test_a_kit_goes_all_its_way_and_each_move_is_an_entry(
     world: World, director: Authority, kit: LoadedKit, key: PrivateKey
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_kit_goes_all_its_way_and_each_move_is_an_entry(
     assert read_kit(kit.folder) == retired
 
 
+@pytest.mark.req("REQ-KIT-012")
 @pytest.mark.parametrize("user", ["tech", "rev", "aud", "root"])
 def test_only_a_director_moves_kits(world: World, kit: LoadedKit, key: PrivateKey, user: str) -> None:
     somebody = Authority(world.ledger, world.actor(user))
@@ -143,6 +145,7 @@ def test_a_kit_is_frozen_once(director: Authority, kit: LoadedKit) -> None:
         freeze(read_kit(kit.folder), director, "")
 
 
+@pytest.mark.req("REQ-KIT-014")
 def test_a_frozen_kit_whose_file_and_lock_were_edited_is_not_signed(
     director: Authority, kit: LoadedKit, key: PrivateKey
 ) -> None:
@@ -172,6 +175,7 @@ def test_what_a_signature_needs(director: Authority, kit: LoadedKit, key: Privat
         sign(read_kit(kit.folder), director, signing(key))
 
 
+@pytest.mark.req("REQ-KIT-012")
 def test_a_release_names_all_that_it_lacks(world: World, director: Authority, kit: LoadedKit, key: PrivateKey) -> None:
     bare = new_kit(kit, "bare@0.1.0", kit.folder.parents[1]).kit
     text = (bare.folder / "kit.yaml").read_text("utf-8")
@@ -192,6 +196,7 @@ def test_a_release_names_all_that_it_lacks(world: World, director: Authority, ki
         release(kit, director, signing(key, BUILD))
 
 
+@pytest.mark.req("REQ-KIT-013")
 def test_evidence_of_another_content_does_not_count_unless_it_is_carried(
     world: World, director: Authority, kit: LoadedKit, key: PrivateKey
 ) -> None:
@@ -222,6 +227,7 @@ def test_a_kit_that_went_on_in_the_ledger_alone_does_not_move(
         retire(read_kit(kit.folder), director, signing(key))
 
 
+@pytest.mark.req("REQ-KIT-016")
 def test_nothing_is_recorded_where_the_file_cannot_be_written(
     world: World, director: Authority, kit: LoadedKit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,6 +244,7 @@ class _Broken(BaseException):
     pass
 
 
+@pytest.mark.req("REQ-KIT-016")
 @pytest.mark.parametrize("name", [LOCK, STATES])
 def test_a_move_that_the_machine_broke_off_is_put_right(
     director: Authority, kit: LoadedKit, key: PrivateKey, name: str, monkeypatch: pytest.MonkeyPatch
@@ -263,6 +270,7 @@ def test_a_move_that_the_machine_broke_off_is_put_right(
     assert not staged_path(kit.folder / name).exists()
 
 
+@pytest.mark.req("REQ-KIT-016")
 def test_a_file_that_waits_without_an_entry_is_dropped(director: Authority, kit: LoadedKit, key: PrivateKey) -> None:
     frozen = freeze(kit, director, "")
     text = states.states_text(states.states_of(frozen, key, "investigational", "released"))

@@ -15,6 +15,7 @@ from ctdna.model.errors import DefinitionError, InputError
 from tests.kit import states
 
 
+@pytest.mark.req("REQ-KIT-017")
 def test_the_next_version_is_the_same_but_for_its_number(tmp_path: Path, key: PrivateKey) -> None:
     source = states.move(states.copy_demo(tmp_path / "kits"), key, "investigational", "released")
     made = new_kit(source, "ctdna-demo@1.1.0", tmp_path / "kits")
@@ -53,6 +54,7 @@ def test_an_existing_version_is_left_alone(tmp_path: Path) -> None:
         new_kit(read_kit(states.DEMO), "ctdna-demo@1.1.0", tmp_path)
 
 
+@pytest.mark.req("REQ-KIT-017")
 @pytest.mark.parametrize(
     ("text", "keys", "value", "after"),
     [

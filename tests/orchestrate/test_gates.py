@@ -106,6 +106,7 @@ def bench(tmp_path: Path) -> Bench:
     return made
 
 
+@pytest.mark.req("REQ-GAT-003")
 def test_a_run_that_passes_every_gate_is_of_clinical_use(bench: Bench) -> None:
     trace = bench.start().trace
     assert (trace.site, trace.operator, trace.use, trace.use_reasons, trace.overrides) == (
@@ -117,6 +118,7 @@ def test_a_run_that_passes_every_gate_is_of_clinical_use(bench: Bench) -> None:
     assert trace.build == build()
 
 
+@pytest.mark.req("REQ-LOT-002")
 def test_the_last_day_of_a_lot_still_counts(bench: Bench) -> None:
     assert bench.start(day=date(2026, 12, 31)).trace.use == "clinical"
     with pytest.raises(
@@ -139,6 +141,7 @@ CASES: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.req("REQ-GAT-001", "REQ-LOT-002")
 @pytest.mark.parametrize("gate", CASES)
 def test_each_gate_stops_and_an_override_lets_pass_once(bench: Bench, tmp_path: Path, gate: str) -> None:
     changes, message = CASES[gate]
@@ -164,6 +167,7 @@ def test_each_gate_stops_and_an_override_lets_pass_once(bench: Bench, tmp_path: 
     assert bench.start(day=day, resumed=run_key(run), **facts).trace == trace
 
 
+@pytest.mark.req("REQ-GAT-003")
 def test_a_retired_kit_passes_by_an_override_for_research(bench: Bench) -> None:
     kit = states.move(bench.kit.folder, bench.key, "investigational", "released", "retired", builds=(BUILD,))
     retired = bench._replace(kit=kit)
@@ -185,6 +189,7 @@ def test_every_gate_that_fails_is_named(bench: Bench) -> None:
     assert caught.value.where == "gate instrument_unknown"
 
 
+@pytest.mark.req("REQ-GAT-002")
 def test_only_technicians_and_directors_start_runs(bench: Bench) -> None:
     assert bench.start("dir").trace.operator == "dir"
     for user in ("rev", "aud", "root"):
@@ -192,6 +197,7 @@ def test_only_technicians_and_directors_start_runs(bench: Bench) -> None:
             bench.start(user)
 
 
+@pytest.mark.req("REQ-GAT-002")
 def test_a_kit_beyond_development_needs_a_person(bench: Bench) -> None:
     with pytest.raises(AuthorityError, match=r"--user: kit ctdna-demo@1\.0\.0 is released: its runs are recorded"):
         pass_gates(bench.kit, manifest(bench.kit), DAY, None)
@@ -225,6 +231,7 @@ def test_samples_of_a_run_agree_in_their_lot(bench: Bench) -> None:
     assert lot_of(manifest(bench.kit, lots=())) is None
 
 
+@pytest.mark.req("REQ-LOT-002")
 def test_a_lot_that_was_put_there_by_hand_is_unknown(bench: Bench, tmp_path: Path) -> None:
     lot = Lot(lot="L3", kit=bench.kit.address, kit_digest=bench.kit.digest, expires="2030-01-01")
     write_lot(lot, bench.kit, lots_folder() / "L3.json", bench.key)
@@ -232,6 +239,7 @@ def test_a_lot_that_was_put_there_by_hand_is_unknown(bench: Bench, tmp_path: Pat
         bench.start(lots=("L3", "L3"))
 
 
+@pytest.mark.req("REQ-LOT-001")
 def test_a_lot_that_was_exchanged_with_its_signature_is_refused(bench: Bench) -> None:
     path = lots_folder() / "L1.json"
     path.unlink()
@@ -241,6 +249,7 @@ def test_a_lot_that_was_exchanged_with_its_signature_is_refused(bench: Bench) ->
         bench.start()
 
 
+@pytest.mark.req("REQ-LOT-002")
 def test_a_lot_of_the_same_version_but_other_content_is_of_another_kit(bench: Bench, tmp_path: Path) -> None:
     folder = states.copy_demo(tmp_path / "other")
     (folder / "README.md").write_text("other\n")
@@ -257,6 +266,7 @@ def _cut_all(kit: LoadedKit) -> None:
     (kit.folder / STATES).unlink()
 
 
+@pytest.mark.req("REQ-KIT-015")
 @pytest.mark.parametrize("cut", [_cut_last, _cut_all])
 def test_states_that_were_cut_are_refused_once_a_run_has_seen_them(
     bench: Bench, cut: Callable[[LoadedKit], None]
@@ -272,6 +282,7 @@ def test_states_that_were_cut_are_refused_once_a_run_has_seen_them(
         bench._replace(kit=shorter).start()
 
 
+@pytest.mark.req("REQ-KIT-015")
 def test_a_retirement_that_the_ledger_knows_cannot_be_cut_off(bench: Bench) -> None:
     kit = bench.kit
     longer = states.states_of(kit, bench.key, "investigational", "released", "retired", builds=(BUILD,))
@@ -293,6 +304,7 @@ def test_a_retirement_that_the_ledger_knows_cannot_be_cut_off(bench: Bench) -> N
         bench.start()
 
 
+@pytest.mark.req("REQ-KIT-015")
 def test_a_version_whose_content_the_ledger_has_otherwise_is_refused(bench: Bench, tmp_path: Path) -> None:
     folder = states.copy_demo(tmp_path / "more", "1.1.0")
     freeze(read_kit(folder), bench.authority("dir"), "")
@@ -302,6 +314,7 @@ def test_a_version_whose_content_the_ledger_has_otherwise_is_refused(bench: Benc
         check_states(read_kit(folder), bench.world.ledger)
 
 
+@pytest.mark.req("REQ-GAT-003")
 @pytest.mark.parametrize(
     ("moves", "builds", "facts", "has_ledger", "use", "reasons"),
     [
@@ -326,6 +339,7 @@ def test_what_a_run_may_serve_for(
     assert use_of(kit, facts, has_ledger) == (use, reasons)
 
 
+@pytest.mark.req("REQ-GAT-004")
 def test_a_start_is_recorded_once_with_all_that_it_rests_on(bench: Bench) -> None:
     bench.grant("instrument_unknown")
     facts = {"instrument": None}

@@ -88,6 +88,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     return Site(tmp_path)
 
 
+@pytest.mark.req("REQ-GAT-004")
 def test_a_refused_run_leaves_neither_folder_nor_entry(site: Site) -> None:
     with pytest.raises(AuthorityError, match="gate instrument_unknown: the input names no instrument"):
         site.prepare()
@@ -97,6 +98,7 @@ def test_a_refused_run_leaves_neither_folder_nor_entry(site: Site) -> None:
     assert site.kinds() == []
 
 
+@pytest.mark.req("REQ-GAT-004")
 def test_a_start_stands_in_the_folder_and_in_the_ledger(site: Site) -> None:
     override_id = site.grant("instrument_unknown")
     made = site.prepare().manifest
@@ -128,6 +130,7 @@ def test_a_resumed_run_is_the_same_run_whoever_resumes_it(site: Site) -> None:
         site.prepare(user="rev")
 
 
+@pytest.mark.req("REQ-GAT-001")
 def test_an_override_does_not_serve_a_second_folder(site: Site) -> None:
     site.grant("instrument_unknown")
     site.prepare()
@@ -135,6 +138,7 @@ def test_an_override_does_not_serve_a_second_folder(site: Site) -> None:
         site.prepare("second")
 
 
+@pytest.mark.req("REQ-GAT-001")
 def test_a_copied_folder_does_not_carry_the_override_to_another_run(site: Site) -> None:
     site.grant("instrument_unknown")
     made = site.prepare().manifest
@@ -146,6 +150,7 @@ def test_a_copied_folder_does_not_carry_the_override_to_another_run(site: Site) 
         site.prepare("second")
 
 
+@pytest.mark.req("REQ-GAT-005")
 def test_a_run_does_not_go_on_with_another_build(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     site.grant("instrument_unknown")
     site.prepare()
@@ -154,6 +159,7 @@ def test_a_run_does_not_go_on_with_another_build(site: Site, monkeypatch: pytest
         site.prepare()
 
 
+@pytest.mark.req("REQ-GAT-005")
 def test_a_kit_that_moved_meanwhile_does_not_go_on(site: Site) -> None:
     site.grant("instrument_unknown")
     site.prepare()
@@ -172,6 +178,7 @@ def test_the_day_counts_where_the_input_tells_none(site: Site) -> None:
     assert site.prepare(today=date(2026, 12, 31)).manifest.trace is not None
 
 
+@pytest.mark.req("REQ-LOT-003")
 def test_the_controls_of_the_lot_are_those_that_quality_control_holds(site: Site) -> None:
     site.grant("instrument_unknown")
     manifest, out = site.prepare().manifest, site.root / "out"

@@ -43,7 +43,7 @@ def _own_files() -> Iterator[Path]:
     distribution = by_name().get(OWN)
     for named in (distribution.files or ()) if distribution else ():
         path = Path(str(named.locate()))
-        lines = path.read_text().split("\n") if path.suffix == ".pth" and path.is_file() else []
+        lines = path.read_text(errors="replace").strip().split("\n") if path.suffix == ".pth" and path.is_file() else []
         if path.suffix != ".pth" or (len(lines) == 1 and Path(lines[0]).is_dir()):
             yield path
 

@@ -264,7 +264,7 @@ class BundleExported(Frozen):
     purpose: str
     approval: str
     """Number of the approval."""
-    content: Literal["de-identified", "aggregates"]
+    content: Literal["full", "de-identified", "aggregates"]
 
 
 Payload = (
