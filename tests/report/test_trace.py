@@ -1,15 +1,22 @@
 """Use and trace in every rendering: marks on every page, reasons once, lot, build and overrides in the record."""
 
 import io
+import json
+import re
 from collections.abc import Iterable
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from pypdf import PdfReader
 
 from ctdna.model.result import Result
-from ctdna.model.trace import BuildFacts, LotFacts, OverrideFacts, TraceFacts
+from ctdna.model.trace import BuildFacts, BuildState, Gate, LotFacts, OverrideFacts, TraceFacts, Use
+from ctdna.orchestrate import gates
+from ctdna.report.printable import in_fonts
 from ctdna.report.sections_trace import mark_of, statement_of, use_of
 from ctdna.report.texts import LANGUAGES, Language
+from ctdna.report.texts_trace import TRACE
 
 from . import builders
 from .test_renderings import html_of, outline, pdf_of, squeezed
@@ -112,6 +119,16 @@ def test_texts_of_the_trace_are_escaped() -> None:
 def test_a_result_of_an_earlier_version_is_read_as_research() -> None:
     document = builders.result().model_dump(mode="json")
     del document["trace"]
-    import json
-
     assert use_of(Result.model_validate_json(json.dumps(document))) == "research"
+
+
+def test_every_gate_state_use_and_reason_has_words_that_the_fonts_hold() -> None:
+    source = (Path(gates.__file__)).read_text(encoding="utf-8")
+    reasons = {"kit_development", "kit_retired", "build_unlocked", "build_differs", "no_trace"}
+    reasons |= set(re.findall(r'"((?:no|build_of|kit_inv)\w+)"', source))
+    assert {"no_ledger", "build_of_other_release", "kit_investigational"} <= reasons
+    keys = {f"use_reason.{name}" for name in reasons}
+    keys |= {f"gate.{name}" for name in get_args(Gate)} | {f"build_state.{name}" for name in get_args(BuildState)}
+    keys |= {f"{group}.{name}" for group in ("use", "use_text") for name in get_args(Use)}
+    assert keys - set(TRACE) == set()
+    assert [text for pair in TRACE.values() for text in pair if in_fonts(text) != text] == []
