@@ -353,7 +353,6 @@ def test_what_is_reusable_is_recorded_once_by_a_director(place: Place) -> None:
 
 
 def test_build_locks_are_given_together_and_signed(place: Place) -> None:
-    from ctdna.formats.signed import write_signed
     from tests.validation.test_build_diff import OLD as BUILD
 
     key = new_key("acme", None)
