@@ -41,6 +41,8 @@ COMMANDS = {
     "kit": "Make, check, freeze, sign, release and retire kit versions.",
     "lot": "Make, add and check lots of kits.",
     "override": "Let a run pass a gate that stops it.",
+    "replay": "Run archived runs again under another kit or build, and compare.",
+    "evidence": "Keep results of studies, and say which count for another kit or stage.",
     "reference": "Add and list reference genomes.",
     "keys": "Make, trust and list the keys of a manufacturer or a site.",
     "trace": "Make the matrix of requirements, tests and results.",

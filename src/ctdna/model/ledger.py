@@ -205,6 +205,16 @@ class OverrideUsed(Frozen):
     run: str
 
 
+class Bridge(Frozen):
+    """What a replay of archived runs compared the evidence's kit and build with, and what it showed."""
+
+    kit: str
+    kit_digest: Digest
+    build_digest: str | None
+    """None: the archived runs do not name it."""
+    verdict: Literal["equivalent", "not_equivalent", "not_shown"]
+
+
 class EvidenceAdded(Frozen):
     """One result of a study."""
 
@@ -227,6 +237,8 @@ class EvidenceAdded(Frozen):
     """Digest of each file of data, by name."""
     outcome: str
     """In one sentence, with its figure and interval."""
+    bridge: Bridge | None = None
+    """Of a replay alone: what the kit was compared with."""
 
 
 class EvidenceCarried(Frozen):
