@@ -310,12 +310,14 @@ def test_a_changed_reason_of_an_amendment(signed: Site) -> None:
     assert "differs from amendment.json" in failure(signed).what
 
 
+@pytest.mark.req("REQ-SGN-007")
 def test_a_first_version_taken_away(signed: Site) -> None:
     shutil.rmtree(signed.report / "v1")
     error = failure(signed)
     assert (error.where, error.what) == ("v1", "this version is missing, but later ones are there")
 
 
+@pytest.mark.req("REQ-SGN-007")
 def test_a_last_version_taken_away_is_known_to_the_ledger(signed: Site, tmp_path: Path) -> None:
     export(signed, tmp_path / "whole.zip", "full")
     shutil.rmtree(signed.report / "v2")

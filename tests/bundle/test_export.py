@@ -205,6 +205,7 @@ def test_a_name_left_over_stops_the_export(site: Site, tmp_path: Path) -> None:
         check_clean(folder, names)
 
 
+@pytest.mark.req("REQ-BDL-009")
 def test_an_archive_is_verified_without_the_ledger(signed: Site, tmp_path: Path) -> None:
     target = tmp_path / "shared.zip"
     export(signed, target, "de-identified")

@@ -128,14 +128,14 @@ def test_a_pdf_key_is_made_once_and_kept_private(signed: Site) -> None:
     assert certificate.read_text().startswith("-----BEGIN CERTIFICATE-----")
 
 
-@pytest.mark.req("REQ-SGN-001")
+@pytest.mark.req("REQ-SGN-001", "REQ-SGN-005")
 @pytest.mark.parametrize("user", ["tech", "aud", "root"])
 def test_who_may_not_review(site: Site, user: str) -> None:
     with pytest.raises(AuthorityError, match="signing as reviewed needs reviewer or director"):
         site.review(user)
 
 
-@pytest.mark.req("REQ-SGN-001")
+@pytest.mark.req("REQ-SGN-001", "REQ-SGN-005")
 @pytest.mark.parametrize("user", ["tech", "rev", "aud", "root"])
 def test_who_may_not_approve(site: Site, user: str) -> None:
     site.review("dir")
@@ -144,6 +144,7 @@ def test_who_may_not_approve(site: Site, user: str) -> None:
     assert not (site.report / "v1").exists()
 
 
+@pytest.mark.req("REQ-SGN-005")
 def test_a_wrong_password_signs_nothing(site: Site) -> None:
     with pytest.raises(AuthorityError):
         review(standing(site.run, SAMPLE), site.ledger, Signing("rev", password("dir"), "reviewed", ""))
@@ -166,6 +167,7 @@ def test_what_is_approved_is_not_signed_again(signed: Site) -> None:
             act()
 
 
+@pytest.mark.req("REQ-SGN-007")
 def test_an_amended_version_needs_its_own_review(site: Site) -> None:
     site.review()
     site.approve()
@@ -190,6 +192,7 @@ def test_an_amendment_needs_a_reason_and_waits_for_the_one_before(signed: Site) 
         signed.amend()
 
 
+@pytest.mark.req("REQ-SGN-005")
 @pytest.mark.parametrize("user", ["rev", "aud", "root"])
 def test_who_may_not_amend(signed: Site, user: str) -> None:
     ledger = signed.ledger
@@ -197,6 +200,7 @@ def test_who_may_not_amend(signed: Site, user: str) -> None:
         amend(standing(signed.run, SAMPLE), ledger, ledger.authenticate(user, password(user)), "a reason", None)
 
 
+@pytest.mark.req("REQ-SGN-006")
 def test_a_changed_result_is_not_signed(site: Site) -> None:
     path = site.report / "result.json"
     path.write_text(path.read_text().replace("Lung adenocarcinoma", "Lung adenocarcinom4"))
@@ -204,6 +208,7 @@ def test_a_changed_result_is_not_signed(site: Site) -> None:
         site.review()
 
 
+@pytest.mark.req("REQ-SGN-006")
 def test_a_changed_report_is_not_signed(site: Site) -> None:
     path = site.report / "report.en.html"
     path.write_text(path.read_text().replace("Leu858Arg", "Leu858Gln"))
@@ -222,6 +227,7 @@ def test_a_run_without_a_site_is_not_signed_off(site: Site) -> None:
         standing(site.run, SAMPLE)
 
 
+@pytest.mark.req("REQ-SGN-008")
 def test_an_approval_cut_off_by_a_power_cut_is_completed(site: Site) -> None:
     site.review()
     folder = site.approve()
@@ -236,6 +242,7 @@ def test_an_approval_cut_off_by_a_power_cut_is_completed(site: Site) -> None:
         approve(at, site.ledger, wrong, None)
 
 
+@pytest.mark.req("REQ-SGN-008")
 def test_an_amendment_cut_off_by_a_power_cut_is_completed(signed: Site) -> None:
     draft = signed.amend()
     before = {path.name: path.read_bytes() for path in draft.iterdir()}

@@ -1,9 +1,12 @@
 """The chain of a bundle: whole, and broken at each of its links."""
 
+import pytest
+
 from ctdna.bundle.walk import Wanted
 from tests.bundle.world import SAMPLE, Site
 
 
+@pytest.mark.req("REQ-BDL-009")
 def test_a_finished_run_holds_link_by_link(site: Site) -> None:
     links = site.links(wanted=Wanted(inputs=site.inputs, threads=2))
     assert [link.split(":")[0] for link in links] == [
@@ -17,6 +20,7 @@ def test_a_finished_run_holds_link_by_link(site: Site) -> None:
     ]
 
 
+@pytest.mark.req("REQ-BDL-009")
 def test_a_signed_off_run_holds(signed: Site) -> None:
     links = signed.links(wanted=Wanted(threads=2))
     assert [link.split(",")[0] for link in links if f"{SAMPLE} v" in link] == [

@@ -130,6 +130,7 @@ def _told(ended: Result, kind: type[Exception]) -> str:
     return str(ended.exception)
 
 
+@pytest.mark.req("REQ-RPL-001")
 def test_the_archived_run_is_run_again_with_the_candidate_and_never_written(place: Place) -> None:
     before = {path: path.read_bytes() for path in place.old.rglob("*") if path.is_file()}
     ended = place.replay("--threads", 3)
@@ -192,6 +193,7 @@ def test_a_finished_replay_is_kept_and_another_kit_refused(place: Place) -> None
     assert "holds a replay with another kit" in told
 
 
+@pytest.mark.req("REQ-RPL-004")
 def test_a_failed_replay_is_told_and_is_no_equivalence(place: Place) -> None:
     (place.folder / "broken").touch()
     ended = place.replay()
@@ -203,6 +205,7 @@ def test_a_failed_replay_is_told_and_is_no_equivalence(place: Place) -> None:
     assert place.report.runs[0].failure is None
 
 
+@pytest.mark.req("REQ-RPL-001")
 def test_an_input_that_changed_is_refused(place: Place) -> None:
     (place.folder / "sequencer" / RUN_ID / "RunInfo.xml").write_text("<RunInfo />")
     told = _told(place.replay(), InputError)
@@ -211,6 +214,7 @@ def test_an_input_that_changed_is_refused(place: Place) -> None:
     assert "RunInfo.xml: is missing" in _told(place.replay(), InputError)
 
 
+@pytest.mark.req("REQ-RPL-001")
 def test_every_input_that_a_bundle_lists_is_checked(place: Place) -> None:
     inputs = place.folder / "sequencer" / RUN_ID
     (inputs / "1.cbcl").write_text("calls")

@@ -75,6 +75,7 @@ def _reuse(report: CarryReport) -> dict[str, tuple[str, str]]:
     return {one.claim: (one.reuse, one.rules[0]) for one in report.items}
 
 
+@pytest.mark.req("REQ-EVD-002")
 def test_a_changed_threshold_touches_its_claims_alone(tmp_path: Path) -> None:
     new = copied_kit(tmp_path, kit_yaml=("min_alt_molecules: 3", "min_alt_molecules: 4"))
     report = _carry(new, LOD, PRECISION, CARRYOVER, NAMES)
@@ -88,6 +89,7 @@ def test_a_changed_threshold_touches_its_claims_alone(tmp_path: Path) -> None:
     assert "call.min_alt_molecules" in report.items[0].reason
 
 
+@pytest.mark.req("REQ-EVD-002")
 def test_a_filter_of_indels_leaves_evidence_of_substitutions(tmp_path: Path) -> None:
     new = copied_kit(tmp_path, kit_yaml=("homopolymer_bases: 7", "homopolymer_bases: 6"))
     snv, indel = (piece("lod95", "EP17-LoD", variant_classes=(one,)) for one in ("snv", "indel"))
@@ -108,6 +110,7 @@ def _replayed(new: LoadedKit, verdict: EquivalenceVerdict, baseline: str = OLD.d
     return piece("equivalence", "replay-equivalence", new, bridge=bridge)
 
 
+@pytest.mark.req("REQ-EVD-004")
 @pytest.mark.parametrize(
     ("verdict", "baseline", "reuse"),
     [
@@ -143,6 +146,7 @@ def test_an_added_hotspot_needs_its_own_and_leaves_the_rest(tmp_path: Path) -> N
     assert "EP17-LoD" in report.added[0].studies
 
 
+@pytest.mark.req("REQ-EVD-002")
 def test_evidence_of_another_content_does_not_count(tmp_path: Path) -> None:
     other = piece("carryover", "carryover", kit_digest="9" * 64)
     new = copied_kit(tmp_path)
@@ -162,6 +166,7 @@ def test_the_same_kit_keeps_all_that_its_next_stage_accepts() -> None:
     ]
 
 
+@pytest.mark.req("REQ-EVD-003")
 def test_what_a_stage_lacks_is_told_by_class_and_number() -> None:
     two_sites = tuple(piece("precision", "EP05-precision", site=f"s{i}", lot=f"L{i}") for i in range(2))
     report = _carry(OLD, LOD, *two_sites, stage="commercial")
@@ -175,6 +180,7 @@ def test_what_a_stage_lacks_is_told_by_class_and_number() -> None:
     assert "STG-COM-004" not in {one.requirement for one in enough.missing}
 
 
+@pytest.mark.req("REQ-EVD-003")
 def test_what_waits_for_a_replay_is_told_with_what_is_missing(tmp_path: Path) -> None:
     new = copied_kit(tmp_path, kit_yaml=("min_alt_molecules: 3", "min_alt_molecules: 4"))
     report = _carry(new, PRECISION)
@@ -294,6 +300,7 @@ def _stated(place: Place, **more: object) -> list[object]:
     return [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
 
 
+@pytest.mark.req("REQ-EVD-001")
 def test_evidence_is_added_once_and_listed(place: Place) -> None:
     found = place.done("add", *_stated(place)).strip()
     assert "is in the ledger's evidence already" in place.refused(InputError, "add", *_stated(place))
@@ -311,11 +318,13 @@ def test_evidence_is_added_once_and_listed(place: Place) -> None:
     assert set(entry.data) == {"ep17.csv"}
 
 
+@pytest.mark.req("REQ-EVD-001")
 @pytest.mark.parametrize("missing", ["study", "claim", "outcome", "kit", "data"])
 def test_what_evidence_needs_is_asked_for(place: Place, missing: str) -> None:
     assert f"--{missing}: is missing" in place.refused(InputError, "add", *_stated(place, **{missing: None}))
 
 
+@pytest.mark.req("REQ-EVD-001")
 def test_only_those_with_the_right_add_and_record(place: Place) -> None:
     for user in ("tech", "aud", "root"):
         place.refused(AuthorityError, "add", *_stated(place), user=user)
@@ -397,6 +406,7 @@ def test_a_signed_replay_becomes_evidence_and_bridges(place: Place) -> None:
     assert "equivalent: PPA 40/40 (91.2 % to 100.0 %)" in place.done("list", "--claim", "equivalence")
 
 
+@pytest.mark.req("REQ-EVD-004")
 def test_a_replay_that_showed_nothing_bridges_nothing(place: Place) -> None:
     place.done("add", *_stated(place, claim="precision", study="EP05-precision"))
     place.done("add", "--from-equivalence", _equivalence(place, n=3), "--stage", "validation")
@@ -404,6 +414,7 @@ def test_a_replay_that_showed_nothing_bridges_nothing(place: Place) -> None:
     assert [one.reuse for one in CarryReport.model_validate_json(place.done(*words)).items] == ["after_replay"]
 
 
+@pytest.mark.req("REQ-EVD-004")
 def test_a_replay_without_signature_of_another_kit_or_edited_is_refused(place: Place) -> None:
     words = ("add", "--stage", "validation", "--from-equivalence")
     assert "is not signed" in place.refused(DefinitionError, *words, _equivalence(place, signed=False))
