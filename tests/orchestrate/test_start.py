@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ctdna.bundle.make import run_key
 from ctdna.cli.qc import _controls
 from ctdna.formats.documents import dump_json, read_json
 from ctdna.formats.signed import signature_path
@@ -24,7 +25,6 @@ from ctdna.orchestrate.display import Display
 from ctdna.orchestrate.job import JobRequest
 from ctdna.orchestrate.prepare import Prepared, prepare
 from ctdna.orchestrate.progress import Progress
-from ctdna.orchestrate.start import run_key
 from ctdna.orchestrate.workflow import WorkflowOptions
 from tests.kit import states
 from tests.ledger.world import digest, make_world

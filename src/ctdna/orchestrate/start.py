@@ -1,8 +1,8 @@
 """The start of a run in the ledger: its name there, the overrides that it uses up, who began it with what."""
 
-import hashlib
 from pathlib import Path
 
+from ctdna.bundle.make import run_key
 from ctdna.formats.documents import dump_json
 from ctdna.kit.authority import Authority
 from ctdna.kit.load import LoadedKit
@@ -10,11 +10,6 @@ from ctdna.kit.states import statement_digest
 from ctdna.model.errors import DefinitionError
 from ctdna.model.ledger import RunStarted
 from ctdna.model.manifest import RunManifest
-
-
-def run_key(manifest: RunManifest) -> str:
-    """Return the run's name in the ledger: its id, and the first 16 digits of the SHA-256 of its run.json."""
-    return f"{manifest.run_id}:{hashlib.sha256(dump_json(manifest).encode()).hexdigest()[:16]}"
 
 
 def check_unchanged(path: Path, manifest: RunManifest) -> None:
