@@ -319,3 +319,46 @@ def test_a_site_signs_its_reports(place: Place, monkeypatch: pytest.MonkeyPatch)
     place.replay()
     assert (place.folder / "out" / "equivalence.json").read_bytes() == text
     assert list(world.ledger.entries(kind="run.started")) == []
+
+
+def _kept(place: Place) -> Path:
+    (place.old / "fastq").mkdir()
+    path = place.old / "fastq" / "P_R1.fastq.gz"
+    path.write_text("reads")
+    listed = [{"path": "fastq/P_R1.fastq.gz", "sha256": sha256_of(path)}]
+    (place.old / "bundle.json").write_text(json.dumps({"inputs": [], "files": listed}))
+    return path
+
+
+def test_a_run_without_its_base_calls_starts_from_the_fastq_it_has_kept(place: Place) -> None:
+    path = _kept(place)
+    (place.folder / "sequencer" / RUN_ID / "RunInfo.xml").unlink()
+    (place.folder / "made" / "qc" / "run.json").write_text(
+        json.dumps({"verdict": "fail", "samples": [], "figures": []})
+    )
+    place.replay("--from-fastq")
+    assert place.asked()[0][1] == str(path.parent)
+    assert (place.report.runs[0].start, place.report.runs[0].inputs) == ("fastq", "bundle")
+    assert place.report.differences == ()
+    path.write_text("other reads")
+    assert "P_R1.fastq.gz: is not what the run has read" in _told(place.replay("--from-fastq"), InputError)
+
+
+def test_kept_fastq_needs_the_files_and_the_same_sheet(place: Place) -> None:
+    assert "holds no FASTQ files" in _told(place.replay("--from-fastq"), InputError)
+    _kept(place)
+    sheet = place.folder / "sequencer" / RUN_ID / "SampleSheet.csv"
+    sheet.write_text(SHEET.replace("P", "Q"))
+    assert "SampleSheet.csv: is not what the run has read" in _told(place.replay("--from-fastq"), InputError)
+    sheet.unlink()
+    assert "restore the archived sample sheet" in _told(place.replay("--from-fastq"), InputError)
+    (place.old / "bundle.json").write_text(json.dumps({"inputs": [], "files": [1]}))
+    sheet.write_text(SHEET)
+    assert "is no list of files" in _told(place.replay("--from-fastq"), InputError)
+
+
+def test_kept_fastq_without_a_bundle_is_not_verified(place: Place) -> None:
+    _kept(place)
+    (place.old / "bundle.json").unlink()
+    place.replay("--from-fastq")
+    assert place.report.runs[0].inputs == "unverified"

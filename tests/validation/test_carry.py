@@ -7,12 +7,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ctdna.cli.main import command as ctdna
+from ctdna.formats.keys import new_key, trust
+from ctdna.formats.signed import write_signed
 from ctdna.kit.load import LoadedKit, load_kit, read_kit
-from ctdna.model.change import CarryReport, Version
+from ctdna.model.change import CarryReport, Change, Version
 from ctdna.model.equivalence import ComparedRun, EquivalenceVerdict, Side
 from ctdna.model.errors import AuthorityError, CtdnaError, DefinitionError, InputError
 from ctdna.model.ledger import Bridge, EvidenceAdded, EvidenceCarried, Stage
-from ctdna.validation.carry import STAGES, Evidence, carry, default_stage
+from ctdna.validation.carry import STAGES, BuildStep, Evidence, Move, carry, default_stage
 from ctdna.validation.carry_text import carry_page, carry_text
 from ctdna.validation.compare import AllelePair, Compared
 from ctdna.validation.equivalence import Limits, equivalence_of
@@ -20,7 +22,7 @@ from ctdna.validation.equivalence_files import own_site_key, write_equivalence
 from ctdna.validation.evidence import named
 from ctdna.validation.kit_diff import kit_impact
 from ctdna.validation.page import page_html
-from ctdna.validation.rules import load_rules, load_stages
+from ctdna.validation.rules import impact_of, load_rules, load_stages
 from tests.ledger.world import World, make_world, password
 from tests.validation.builders import DEMO, copied_kit
 
@@ -63,7 +65,10 @@ def _carry(new: LoadedKit, *old: EvidenceAdded, own: tuple[EvidenceAdded, ...] =
     changes = kit_impact(OLD, new, TABLES[0]).changes
     carried = more.get("carried", frozenset())
     assert isinstance(carried, frozenset)
-    return carry((_version(OLD), _version(new)), changes, stage, Evidence(old, own, carried), TABLES)
+    build = more.get("build")
+    assert build is None or isinstance(build, BuildStep)
+    move = Move(_version(OLD), _version(new), changes, build)
+    return carry(move, stage, Evidence(old, own, carried), TABLES)
 
 
 def _reuse(report: CarryReport) -> dict[str, tuple[str, str]]:
@@ -188,6 +193,32 @@ def test_evidence_of_the_new_kit_counts_for_its_stage(tmp_path: Path) -> None:
     own = tuple(piece("lod95", "EP17-LoD", new, lot=f"L{i}") for i in range(2))
     report = _carry(new, LOD, own=own)
     assert [one for one in report.missing if one.claim == "lod95"] == []
+
+
+def _build_step() -> BuildStep:
+    change = Change(item="code.call", kind="changed", old="a", new="b")
+    return BuildStep("1" * 64, "8" * 64, (impact_of(TABLES[0].table, change),))
+
+
+def test_another_build_counts_like_another_kit() -> None:
+    third = piece("lod95", "EP17-LoD", build_digest="7" * 64)
+    newer = piece("lod95", "EP17-LoD", build_digest="8" * 64)
+    unasked = piece("carryover", "carryover", build_digest="7" * 64)
+    report = _carry(OLD, LOD, newer, CARRYOVER, third, unasked, build=_build_step())
+    assert [(one.reuse, one.rules) for one in report.items] == [
+        ("after_replay", ("IMP-CODE-003",)),
+        ("reusable", ("IMP-SAME-001",)),
+        ("reusable", ("IMP-UNTOUCHED-001",)),
+        ("after_replay", ("IMP-CODE-003",)),
+        ("after_replay", ("IMP-BUILD-001",)),
+    ]
+    assert report.builds == ("1" * 64, "8" * 64)
+    bridge = Bridge(kit=OLD.address, kit_digest=OLD.digest, build_digest="1" * 64, verdict="equivalent")
+    replay = piece("equivalence", "replay-equivalence", build_digest="8" * 64, bridge=bridge)
+    bridged = _carry(OLD, LOD, own=(replay,), build=_build_step())
+    assert bridged.items[0].reuse == "reusable"
+    other = piece("equivalence", "replay-equivalence", build_digest="7" * 64, bridge=bridge)
+    assert _carry(OLD, LOD, own=(other,), build=_build_step()).items[0].reuse == "after_replay"
 
 
 def test_the_latest_stage_is_that_of_the_evidence() -> None:
@@ -330,12 +361,30 @@ def test_what_is_reusable_is_recorded_once_by_a_director(place: Place) -> None:
     assert [one.reuse for one in document.items] == ["reusable", "not_reusable"]
 
 
+def test_build_locks_are_given_together_and_signed(place: Place) -> None:
+    from tests.validation.test_build_diff import OLD as BUILD
+
+    key = new_key("acme", None)
+    write_signed(place.folder / "build.json", BUILD, "build", key)
+    place.done("add", *_stated(place, build=BUILD.digest))
+    words = ("carry", "--from", DEMO, "--to", DEMO, "--build-before", place.folder / "build.json")
+    assert "give both locks" in place.refused(InputError, *words)
+    both = (*words, "--build-after", place.folder / "build.json")
+    assert "which this machine does not trust" in place.refused(DefinitionError, *both)
+    trust(place.folder / "home" / "keys" / "acme.pub", "manufacturer")
+    told = place.done(*both)
+    assert f"builds  {BUILD.digest}" in told
+    assert "reusable (IMP-SAME-001)" in told
+
+
 def _equivalence(place: Place, n: int = 40, digest: str | None = None, signed: bool = True) -> Path:
     new = load_kit("ctdna-demo@1.1.0")
     facts = {"software": "1", "build": "b" * 64, "reference": "r", "align": "once"}
     old_side = Side(kit=OLD.address, kit_digest=OLD.digest, **facts)
     new_side = Side(kit=new.address, kit_digest=digest or new.digest, **facts)
-    run = ComparedRun(run_id="R", baseline=old_side, candidate=new_side, inputs="bundle", failure=None, samples=("S",))
+    run = ComparedRun(
+        run_id="R", baseline=old_side, candidate=new_side, start="input", inputs="bundle", failure=None, samples=("S",)
+    )
     pairs = [AllelePair(f"R/S{i}", f"c:{i}:A:C", "snv", "DETECTED", "DETECTED", 0.1, 0.1) for i in range(n)]
     pairs += [AllelePair(f"R/S{i}", f"d:{i}:A:C", "snv", "NOT_DETECTED", "NOT_DETECTED", None, None) for i in range(90)]
     rules = TABLES[0]

@@ -22,7 +22,9 @@ RUN = "RUN1"
 RULES = load_rules()
 LIMITS = Limits(RULES.table.acceptance, (), RULES.source)
 SIDE = Side(kit="ctdna-demo@1.0.0", kit_digest="a" * 64, software="1", build="b" * 64, reference="r", align="once")
-COMPARED = ComparedRun(run_id=RUN, baseline=SIDE, candidate=SIDE, inputs="bundle", failure=None, samples=("P",))
+COMPARED = ComparedRun(
+    run_id=RUN, baseline=SIDE, candidate=SIDE, start="input", inputs="bundle", failure=None, samples=("P",)
+)
 
 
 def _document() -> dict[str, Any]:

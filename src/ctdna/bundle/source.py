@@ -31,15 +31,18 @@ class Source(Protocol):
 class FolderSource:
     """The files below a folder; links are refused."""
 
-    def __init__(self, root: Path) -> None:
-        """Look at the folder.
+    def __init__(self, root: Path, below: str | None = None) -> None:
+        """Look at the folder; with `below`, only at the folder of this name in it, if there is one.
 
         Raises:
             DefinitionError: there is a link.
             InputError: it cannot be read.
         """
         self.root = root
-        self.sizes = walk_files(root)
+        folder = root if below is None else root / below
+        prefix = "" if below is None else f"{below}/"
+        found = walk_files(folder) if folder.is_dir() else {}
+        self.sizes = {prefix + path: size for path, size in found.items()}
 
     def place(self, path: str) -> str:
         """Return the file's path."""
