@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,15 +41,22 @@ def postgresql(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
-@pytest.fixture
-def quick_folder(tmp_path: Path) -> Iterator[Path]:
-    """Return an empty folder of this test, in memory where the system has such a place: there a sync costs nothing."""
+@contextmanager
+def folder_in_memory(otherwise: Path) -> Iterator[Path]:
+    """Yield an empty folder in memory, where a sync costs nothing; `otherwise` where the system has no such place."""
     memory = Path("/dev/shm")
     if not os.access(memory, os.W_OK):
-        yield tmp_path
+        yield otherwise
         return
     with tempfile.TemporaryDirectory(prefix="ctdna-test-", dir=memory) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def quick_folder(tmp_path: Path) -> Iterator[Path]:
+    """Return an empty folder of this test, in memory where possible."""
+    with folder_in_memory(tmp_path) as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -152,10 +152,12 @@ def test_every_kind_of_entry_has_rights_and_a_test_of_them(world: World) -> None
     ],
     ids=lambda payload: payload.kind,
 )
-@pytest.mark.parametrize("user", [*PERSON.values()])
-def test_what_has_a_method_of_its_own_cannot_be_recorded(world: World, payload: model.Payload, user: str) -> None:
-    with pytest.raises(AuthorityError, match=r"are not recorded directly; use (add_user|change_|authenticate|sign_)"):
-        world.ledger.record(world.actor(user), payload, why="a try")
+def test_what_has_a_method_of_its_own_cannot_be_recorded(world: World, payload: model.Payload) -> None:
+    for user in PERSON.values():
+        with pytest.raises(
+            AuthorityError, match=r"are not recorded directly; use (add_user|change_|authenticate|sign_)"
+        ):
+            world.ledger.record(world.actor(user), payload, why="a try")
 
 
 def test_the_roles_of_the_ledger_count_not_those_that_an_actor_claims(world: World) -> None:

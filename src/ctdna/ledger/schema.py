@@ -1,5 +1,6 @@
 """The form of the tables: which one a database has, and how it gets the one that this program needs."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -66,6 +67,7 @@ def objects_of(connection: Connection) -> dict[str, str]:
     return {str(row[0]): " ".join(str(row[1]).split()) for row in connection.execute(text(query))}
 
 
+@cache
 def expected_objects(dialect: str) -> dict[str, str]:
     """Return `objects_of` a ledger that was just made."""
     if dialect == "postgresql":
