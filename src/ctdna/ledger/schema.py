@@ -64,14 +64,14 @@ def objects_of(connection: Connection) -> dict[str, str]:
     on, and what their function does.
     """
     query = _OBJECTS[connection.dialect.name]
-    return {str(row[0]): " ".join(str(row[1]).split()) for row in connection.execute(text(query))}
+    return {str(row[0]): str(row[1]) for row in connection.execute(text(query))}
 
 
 @cache
 def expected_objects(dialect: str) -> dict[str, str]:
     """Return `objects_of` a ledger that was just made."""
     if dialect == "postgresql":
-        return {**_POSTGRESQL_TRIGGERS, "entries_guard": " ".join(GUARD_BODY.split())}
+        return {**_POSTGRESQL_TRIGGERS, "entries_guard": GUARD_BODY}
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         upgrade(connection)
