@@ -22,6 +22,7 @@ def _names(items: tuple[BuildItem, ...]) -> list[str]:
     return [item.name for item in items]
 
 
+@pytest.mark.req("REQ-BLD-001")
 def test_every_file_is_an_item_with_the_digest_of_its_bytes(world: World) -> None:
     found = lock_of()
     assert _names(found.code) == [
@@ -42,12 +43,14 @@ def test_every_file_is_an_item_with_the_digest_of_its_bytes(world: World) -> Non
     assert found.programs[0].sha256 == hashlib.sha256((world.root / "bin" / "bwa").read_bytes()).hexdigest()
 
 
+@pytest.mark.req("REQ-BLD-001")
 def test_the_digest_of_items_is_over_names_versions_and_digests() -> None:
     one, two = BuildItem(name="b", version="1", sha256="0" * 64), BuildItem(name="a", sha256="1" * 64)
     text = f"a\0\0{'1' * 64}\0\nb\x001\0{'0' * 64}\0\n"
     assert digest_of_items((one, two)) == digest_of_items((two, one)) == hashlib.sha256(text.encode()).hexdigest()
 
 
+@pytest.mark.req("REQ-BLD-001")
 def test_the_digest_does_not_depend_on_place_time_rights_byte_code_or_installer(
     world: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +67,7 @@ def test_the_digest_does_not_depend_on_place_time_rights_byte_code_or_installer(
     assert lock_of() == before
 
 
+@pytest.mark.req("REQ-BLD-001")
 def test_a_wheel_has_the_same_names_and_digests_as_a_clone(world: World) -> None:
     clone = found_build(world.places()).lock
     shipped = world.root / "package" / "shipped"
@@ -77,6 +81,7 @@ def test_a_wheel_has_the_same_names_and_digests_as_a_clone(world: World) -> None
     assert wheel == clone
 
 
+@pytest.mark.req("REQ-BLD-001")
 def test_the_lock_of_this_build_holds_this_very_code_without_kits() -> None:
     found = found_build()
     named = {item.name: item.sha256 for item in found.lock.code}

@@ -1,12 +1,21 @@
 """Attacks on a locked build: each is found, and named."""
 
+import importlib.util
 import json
+import marshal
 import os
+import py_compile
+import sys
+import warnings
 from collections.abc import Callable
+from importlib.metadata import PathDistribution
 from pathlib import Path
 
 import pytest
 
+from ctdna.build import foreign
+from ctdna.build.bytecode import altered_byte_code
+from ctdna.build.dependencies import by_name
 from ctdna.build.verify import build_facts, differences, install_lock, installed_lock, read_lock
 from ctdna.formats.documents import dump_json
 from ctdna.formats.keys import new_key, trust
@@ -73,6 +82,7 @@ ATTACKS: dict[str, tuple[Callable[[World], object], str]] = {
 }
 
 
+@pytest.mark.req("REQ-BLD-002")
 @pytest.mark.parametrize("name", ATTACKS)
 def test_a_change_is_found_and_named(world: World, name: str) -> None:
     world.make_and_install()
@@ -92,6 +102,7 @@ def test_a_change_is_found_and_named(world: World, name: str) -> None:
     assert facts.difference in done.output
 
 
+@pytest.mark.req("REQ-BLD-002")
 def test_a_change_of_the_same_size_and_time_is_found_each_time(world: World) -> None:
     """No digest is remembered from one check to the next."""
     world.make_and_install()
@@ -114,13 +125,102 @@ def test_a_bwa_beside_python_comes_first_as_in_the_workflow(world: World, monkey
     assert "programs: bwa of the PATH: is not in the lock" in done.output
 
 
+@pytest.mark.req("REQ-BLD-008")
 def test_a_module_of_a_folder_before_pythons_own_is_found(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.make_and_install()
     put(world.root, {"early/json/__init__.py": "", "early/secrets/diary.txt": ""})
-    import sys
-
     monkeypatch.setattr(sys, "path", [str(world.root / "early"), *sys.path])
     assert build_facts().difference == "foreign: json/__init__.py: is not in the lock"
+
+
+def _plant(source: Path, code: str, flags: int = 0) -> Path:
+    """Put byte code of another text where Python looks for that of a source, and return it."""
+    status, cached = source.stat(), Path(importlib.util.cache_from_source(source))
+    numbers = (flags, int(status.st_mtime) & 0xFFFFFFFF, status.st_size)
+    header = importlib.util.MAGIC_NUMBER + b"".join(number.to_bytes(4, "little") for number in numbers)
+    cached.parent.mkdir(exist_ok=True)
+    cached.write_bytes(header + marshal.dumps(compile(code, str(source), "exec")))
+    return cached
+
+
+@pytest.mark.req("REQ-BLD-008")
+@pytest.mark.parametrize("flags", [0, 1, 3])
+def test_byte_code_of_another_source_is_found(world: World, flags: int) -> None:
+    world.make_and_install()
+    source = world.root / "package" / "stages" / "call.py"
+    _plant(source, source.read_text())
+    assert build_facts().state == "locked"
+    cached = _plant(source, "LEVEL = 0.5\n", flags)
+    assert build_facts().difference == f"foreign: ctdna/stages/__pycache__/{cached.name}: is not in the lock"
+    cached.write_bytes(cached.read_bytes()[:20])
+    assert build_facts().state == "differs"
+
+
+def test_byte_code_that_python_would_not_take_is_none(world: World) -> None:
+    world.make_and_install()
+    source = world.root / "package" / "stages" / "call.py"
+    cached = _plant(source, "LEVEL = 0.5\n")
+    os.utime(source, (5, 5))
+    assert build_facts().state == "locked"
+    cached.write_bytes(b"\0\0\0\0" + cached.read_bytes()[4:])
+    assert build_facts().state == "locked"
+
+
+def test_byte_code_of_a_dependency_is_found_by_the_thorough_check(world: World) -> None:
+    world.make_and_install()
+    _plant(world.site / "alpha" / "__init__.py", "A = 2\n")
+    done = world.run("verify")
+    assert isinstance(done.exception, DefinitionError)
+    assert "foreign: alpha/__pycache__/__init__.cpython-311.pyc: is not in the lock" in done.output
+
+
+@pytest.mark.parametrize("text", ["def f(:\n", "def f():\n    return 2\n", "def f():\n    return True\n"])
+def test_byte_code_is_compared_down_to_its_constants(tmp_path: Path, text: str) -> None:
+    source = tmp_path / "one.py"
+    source.write_text(text)
+    _plant(source, "def f():\n    return 1\n")
+    assert [item.name for item in altered_byte_code(tmp_path, ["one.py"])] == ["__pycache__/one.cpython-311.pyc"]
+
+
+def test_byte_code_of_what_the_compiler_makes_is_its_own(tmp_path: Path) -> None:
+    text = '"""\\d"""\nimport os\nX = (1, 1.0, True, -0.0, "a", b"a", None, ...)\n'
+    text += "def f(a, *b, c=2, **d):\n    try:\n        return [x for x in b if x in {1, 2}]\n"
+    text += "    except OSError:\n        return lambda: c\n"
+    (tmp_path / "one.py").write_text(text)
+    with warnings.catch_warnings(action="ignore"):
+        for level in (0, 1, 2):
+            py_compile.compile(str(tmp_path / "one.py"), optimize=level, doraise=True)
+    assert len(list((tmp_path / "__pycache__").iterdir())) == 3
+    assert [*altered_byte_code(tmp_path, ["one.py", "absent.py", "one.txt"])] == []
+
+
+@pytest.mark.req("REQ-BLD-008")
+def test_a_plug_in_that_a_dependency_loads_by_itself_is_found(world: World) -> None:
+    world.make_and_install()
+    offer = {"gamma/__init__.py": "", "gamma-1.dist-info/entry_points.txt": "[numba_extensions]\ninit = gamma.x:y\n"}
+    install(world.site, "gamma", "1", offer)
+    install(world.site, "delta", "1", {"delta.py": ""})
+    put(world.site, {"snakemake_executor_plugin_evil/__init__.py": ""})
+    lines = world.run("verify").output.splitlines()
+    assert lines == [
+        "foreign: gamma/__init__.py: is not in the lock",
+        "foreign: snakemake_executor_plugin_evil/__init__.py: is not in the lock",
+    ]
+
+
+@pytest.mark.req("REQ-BLD-008")
+def test_the_line_that_leads_to_a_clone_is_ctdnas_own_until_it_does_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = install(world.site, "ctdna", "0.1.0", {"_ctdna.pth": f"{world.root}\n"})
+    found = {**by_name(), "ctdna": PathDistribution(info)}
+    monkeypatch.setattr(foreign, "by_name", lambda: found)
+    world.make_and_install()
+    assert build_facts().state == "locked"
+    put(world.site, {"_ctdna.pth": f"{world.root}\nimport os\n"})
+    assert build_facts().difference == "foreign: _ctdna.pth: is not in the lock"
+    put(world.site, {"_ctdna.pth": "import os; os.getcwd()\n"})
+    assert build_facts().difference == "foreign: _ctdna.pth: is not in the lock"
 
 
 def test_no_lock_is_unlocked(world: World) -> None:
@@ -140,6 +240,7 @@ def test_the_lock_survives_writing_and_reading(world: World) -> None:
     assert world.lock.read_bytes() == first
 
 
+@pytest.mark.req("REQ-BLD-003")
 def test_an_edited_lock_locks_nothing(world: World) -> None:
     world.make_and_install()
     _append(world, "package/stages/call.py")
@@ -160,6 +261,7 @@ def _lock_of_here() -> BuildLock:
     return lock_of()
 
 
+@pytest.mark.req("REQ-BLD-003")
 def test_a_lock_of_another_key_locks_nothing(world: World) -> None:
     mallory = new_key("mallory", None)
     write_signed(installed_lock(), _lock_of_here(), "build", mallory)
@@ -172,6 +274,7 @@ def test_a_lock_of_another_key_locks_nothing(world: World) -> None:
         install_lock(installed_lock())
 
 
+@pytest.mark.req("REQ-BLD-003")
 def test_a_sites_key_locks_nothing(world: World) -> None:
     site = new_key("site-1", None)
     trust(world.home / "keys" / "site-1.pub", "site")
@@ -179,6 +282,7 @@ def test_a_sites_key_locks_nothing(world: World) -> None:
     assert build_facts().state == "differs"
 
 
+@pytest.mark.req("REQ-BLD-003")
 def test_a_signature_for_another_purpose_locks_nothing(world: World) -> None:
     write_signed(installed_lock(), _lock_of_here(), "lot", world.key)
     facts = build_facts()
@@ -186,6 +290,7 @@ def test_a_signature_for_another_purpose_locks_nothing(world: World) -> None:
     assert facts.difference == "build.lock.json: the signature was given for lot, needed is one for build"
 
 
+@pytest.mark.req("REQ-BLD-003")
 def test_a_lock_without_signature_or_cut_short_locks_nothing(world: World) -> None:
     world.make_and_install()
     signature_path(installed_lock()).unlink()

@@ -35,6 +35,7 @@ def test_the_key_id_is_the_digest_of_the_published_public_key() -> None:
     assert KEY.public.key_id == hashlib.sha256(RFC8032_PUBLIC).hexdigest()[:16]
 
 
+@pytest.mark.req("REQ-KEY-001")
 def test_a_signature_is_one_of_rfc_8032_over_purpose_and_digest() -> None:
     signature = KEY.sign("lot", b"content")
     message = b"ctdna\0lot\0" + hashlib.sha256(b"content").digest()
@@ -42,6 +43,7 @@ def test_a_signature_is_one_of_rfc_8032_over_purpose_and_digest() -> None:
     assert signature == KEY.sign("lot", b"content")
 
 
+@pytest.mark.req("REQ-KEY-001")
 @given(content=st.binary(max_size=40), at=st.integers(0, 511))
 def test_any_changed_bit_of_signature_or_content_is_found(content: bytes, at: int) -> None:
     signature = KEY.sign("bundle", content)
@@ -52,6 +54,7 @@ def test_any_changed_bit_of_signature_or_content_is_found(content: bytes, at: in
     assert not KEY.public.holds(signature, "bundle", content + b"\0")
 
 
+@pytest.mark.req("REQ-KEY-001")
 def test_a_signature_serves_its_purpose_and_its_key_only() -> None:
     signature = KEY.sign("lot", b"x")
     other = keys.PrivateKey("other", Ed25519PrivateKey.generate())
@@ -61,6 +64,7 @@ def test_a_signature_serves_its_purpose_and_its_key_only() -> None:
     assert not other.public.holds(signature.model_copy(update={"key_id": other.public.key_id}), "lot", b"x")
 
 
+@pytest.mark.req("REQ-KEY-004")
 @pytest.mark.parametrize("passphrase", [None, b"correct horse"])
 def test_a_key_comes_back_from_its_files(home: Path, passphrase: bytes | None) -> None:
     made = keys.new_key("acme", passphrase)
@@ -72,12 +76,14 @@ def test_a_key_comes_back_from_its_files(home: Path, passphrase: bytes | None) -
     assert not list((home / "keys").glob(".*"))
 
 
+@pytest.mark.req("REQ-KEY-003")
 def test_keys_are_never_replaced(home: Path) -> None:
     keys.new_key("acme", None)
     with pytest.raises(InputError, match=r"acme\.key: a key of this name is there already; choose another name"):
         keys.new_key("acme", None)
 
 
+@pytest.mark.req("REQ-KEY-004")
 def test_private_keys_that_cannot_be_opened_are_refused(home: Path, tmp_path: Path) -> None:
     keys.new_key("open", None)
     keys.new_key("shut", b"secret")
@@ -100,6 +106,7 @@ def test_private_keys_that_cannot_be_opened_are_refused(home: Path, tmp_path: Pa
         keys.read_public_key(home / "keys" / "open.key")
 
 
+@pytest.mark.req("REQ-KEY-003")
 def test_trust_is_by_role_and_holds_one_key_a_name(home: Path, tmp_path: Path) -> None:
     made = keys.new_key("acme", None)
     pub = home / "keys" / "acme.pub"
@@ -125,6 +132,7 @@ def test_a_signed_document_comes_back_with_its_signer(tmp_path: Path) -> None:
     assert (document.digest, key.name) == ("ab", "acme")
 
 
+@pytest.mark.req("REQ-KEY-002")
 def test_a_signed_document_that_was_changed_is_refused(tmp_path: Path) -> None:
     path = _signed(tmp_path)
     path.write_text(path.read_text().replace('"ab"', '"ac"'))
@@ -132,11 +140,13 @@ def test_a_signed_document_that_was_changed_is_refused(tmp_path: Path) -> None:
         read_signed(path, BuildFacts, "build", "manufacturer", TRUSTED)
 
 
+@pytest.mark.req("REQ-KEY-002")
 def test_a_signed_document_of_an_unknown_key_is_refused(tmp_path: Path, home: Path) -> None:
     with pytest.raises(DefinitionError, match=r"is signed by key [0-9a-f]{16} \(acme\), which this machine does not"):
         read_signed(_signed(tmp_path), BuildFacts, "build", "manufacturer")
 
 
+@pytest.mark.req("REQ-KEY-002")
 def test_a_signature_given_for_something_else_is_refused(tmp_path: Path) -> None:
     path = _signed(tmp_path)
     signature = KEY.sign("lot", path.read_bytes())
@@ -145,6 +155,7 @@ def test_a_signature_given_for_something_else_is_refused(tmp_path: Path) -> None
         read_signed(path, BuildFacts, "build", "manufacturer", TRUSTED)
 
 
+@pytest.mark.req("REQ-KEY-002")
 def test_a_missing_or_broken_signature_is_refused(tmp_path: Path) -> None:
     path = _signed(tmp_path)
     signature_path(path).write_text("{}")

@@ -53,6 +53,7 @@ def test_versions_are_in_the_order_of_their_numbers(my_kit: Path) -> None:
     ]
 
 
+@pytest.mark.req("REQ-KIT-002")
 def test_the_digest_follows_every_byte_and_name_but_not_the_lock(my_kit: Path) -> None:
     before = load_kit("my-kit@2.0.0").digest
     assert write_lock(my_kit) == before == load_kit("my-kit@2.0.0").digest
@@ -79,6 +80,7 @@ def test_unknown_kits_are_refused_with_what_is_known(address: str, message: str)
         kit_folder(address)
 
 
+@pytest.mark.req("REQ-KIT-001")
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -107,6 +109,7 @@ def test_wrong_definitions_are_located(my_kit: Path, old: str, new: str, message
         load_kit("my-kit@2.0.0")
 
 
+@pytest.mark.req("REQ-KIT-001")
 def test_yaml_has_the_types_of_json_alone(my_kit: Path) -> None:
     edit(my_kit, r"artefact_p: \S+", "artefact_p: 1e-3")
     edit(my_kit, "en: ctDNA demonstration kit", "en: no")
@@ -167,6 +170,7 @@ def _spoil_line(folder: Path) -> None:
     (folder / "kit.lock").write_text((folder / "kit.lock").read_text() + "hello\n")
 
 
+@pytest.mark.req("REQ-KIT-003")
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -191,6 +195,7 @@ def test_a_locked_kit_that_differs_is_refused(my_kit: Path, harm: Callable[[Path
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.req("REQ-KIT-007")
 def test_a_pinned_kit_answers_only_to_its_own_bytes() -> None:
     kit = load_kit("ctdna-demo@1.0.0")
     assert load_kit(kit.pinned).digest == kit.digest

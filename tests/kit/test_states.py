@@ -16,21 +16,12 @@ from ctdna.model.errors import DefinitionError
 from tests.kit import states
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CTDNA_HOME", str(tmp_path / "home"))
-
-
-@pytest.fixture
-def key() -> PrivateKey:
-    return states.manufacturer()
-
-
 @pytest.fixture
 def released(tmp_path: Path, key: PrivateKey) -> LoadedKit:
     return states.move(states.copy_demo(tmp_path / "kits"), key, "investigational", "released")
 
 
+@pytest.mark.req("REQ-KIT-010")
 def test_the_state_is_the_last_statements_and_the_digest_stays(tmp_path: Path, key: PrivateKey) -> None:
     folder = states.copy_demo(tmp_path / "kits")
     before = read_kit(folder)
@@ -105,6 +96,7 @@ def _distrust(folder: Path) -> None:
         path.unlink()
 
 
+@pytest.mark.req("REQ-KIT-011")
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -129,6 +121,7 @@ def test_states_that_do_not_hold_are_refused(released: LoadedKit, harm: Callable
     assert caught.value.exit_code == 3
 
 
+@pytest.mark.req("REQ-KIT-011")
 def test_statements_of_another_version_or_kit_are_refused(tmp_path: Path, key: PrivateKey, released: LoadedKit) -> None:
     text = (released.folder / STATES).read_text()
     for folder in (states.copy_demo(tmp_path / "kits", "1.1.0"), states.copy_demo(tmp_path / "kits", name="my-kit")):
@@ -139,6 +132,7 @@ def test_statements_of_another_version_or_kit_are_refused(tmp_path: Path, key: P
             read_kit(folder)
 
 
+@pytest.mark.req("REQ-KIT-011")
 def test_a_statement_of_an_older_content_does_not_serve_a_newer_one(tmp_path: Path, key: PrivateKey) -> None:
     folder = states.copy_demo(tmp_path / "kits")
     old = states.move(folder, key, "investigational")
@@ -149,6 +143,7 @@ def test_a_statement_of_an_older_content_does_not_serve_a_newer_one(tmp_path: Pa
         read_kit(folder)
 
 
+@pytest.mark.req("REQ-KIT-011")
 @pytest.mark.parametrize(
     ("moves", "message"),
     [
@@ -178,6 +173,7 @@ def test_a_statement_that_starts_elsewhere_than_the_kit_stands_is_refused(tmp_pa
         read_kit(folder)
 
 
+@pytest.mark.req("REQ-KIT-011")
 def test_a_key_that_only_bears_a_trusted_name_is_refused(tmp_path: Path, key: PrivateKey) -> None:
     impostor = new_key("acme", None, tmp_path / "elsewhere")
     with pytest.raises(DefinitionError, match=r"is signed by key \w{16} \(acme\), which this machine does not trust"):

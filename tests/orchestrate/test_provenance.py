@@ -35,6 +35,7 @@ def test_the_build_at_the_end_is_that_of_the_start(tmp_path: Path) -> None:
     assert build_digest(tmp_path, _manifest(None)) == digest
 
 
+@pytest.mark.req("REQ-BLD-004")
 def test_a_build_that_changed_meanwhile_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match=r"the build was abababababab\.\.\. at the start of the run and is"):
         build_digest(tmp_path, _manifest("ab" * 32))

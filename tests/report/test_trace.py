@@ -1,15 +1,22 @@
 """Use and trace in every rendering: marks on every page, reasons once, lot, build and overrides in the record."""
 
 import io
+import json
+import re
 from collections.abc import Iterable
+from pathlib import Path
+from typing import get_args
 
 import pytest
 from pypdf import PdfReader
 
 from ctdna.model.result import Result
-from ctdna.model.trace import BuildFacts, LotFacts, OverrideFacts, TraceFacts
+from ctdna.model.trace import BuildFacts, BuildState, Gate, LotFacts, OverrideFacts, TraceFacts, Use
+from ctdna.orchestrate import gates
+from ctdna.report.printable import in_fonts
 from ctdna.report.sections_trace import mark_of, statement_of, use_of
 from ctdna.report.texts import LANGUAGES, Language
+from ctdna.report.texts_trace import TRACE
 
 from . import builders
 from .test_renderings import html_of, outline, pdf_of, squeezed
@@ -48,6 +55,7 @@ def _has_none(texts: Iterable[str], marks: Iterable[str]) -> bool:
     return not [mark for mark in marks for text in texts if squeezed(mark).casefold() in squeezed(text).casefold()]
 
 
+@pytest.mark.req("REQ-RPT-009", "REQ-RPT-015")
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("trace", [RESEARCH, INVESTIGATIONAL, None], ids=["research", "investigational", "no trace"])
 def test_the_mark_stands_on_every_page_and_at_both_ends(trace: TraceFacts | None, language: Language) -> None:
@@ -63,6 +71,7 @@ def test_the_mark_stands_on_every_page_and_at_both_ends(trace: TraceFacts | None
     assert mark in said[-1]
 
 
+@pytest.mark.req("REQ-RPT-015")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_clinical_use_bears_no_mark(language: Language) -> None:
     result = builders.result(trace=CLINICAL)
@@ -72,6 +81,7 @@ def test_a_clinical_use_bears_no_mark(language: Language) -> None:
     assert mark_of(result, language) == statement_of(result, language) == ""
 
 
+@pytest.mark.req("REQ-RPT-015")
 def test_without_a_trace_the_use_is_research_and_says_why() -> None:
     assert use_of(builders.result()) == "research"
     text = outline(html_of(builders.result(), "en")).text
@@ -87,6 +97,7 @@ def test_reasons_stand_once_in_words_or_as_given(language: Language) -> None:
             assert squeezed(text).count(squeezed(said)) == 1
 
 
+@pytest.mark.req("REQ-BLD-007")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_record_names_site_operator_lot_build_and_overrides(language: Language) -> None:
     result = builders.result(trace=RESEARCH)
@@ -108,6 +119,16 @@ def test_texts_of_the_trace_are_escaped() -> None:
 def test_a_result_of_an_earlier_version_is_read_as_research() -> None:
     document = builders.result().model_dump(mode="json")
     del document["trace"]
-    import json
-
     assert use_of(Result.model_validate_json(json.dumps(document))) == "research"
+
+
+def test_every_gate_state_use_and_reason_has_words_that_the_fonts_hold() -> None:
+    source = (Path(gates.__file__)).read_text(encoding="utf-8")
+    reasons = {"kit_development", "kit_retired", "build_unlocked", "build_differs", "no_trace"}
+    reasons |= set(re.findall(r'"((?:no|build_of|kit_inv)\w+)"', source))
+    assert {"no_ledger", "build_of_other_release", "kit_investigational"} <= reasons
+    keys = {f"use_reason.{name}" for name in reasons}
+    keys |= {f"gate.{name}" for name in get_args(Gate)} | {f"build_state.{name}" for name in get_args(BuildState)}
+    keys |= {f"{group}.{name}" for group in ("use", "use_text") for name in get_args(Use)}
+    assert keys - set(TRACE) == set()
+    assert [text for pair in TRACE.values() for text in pair if in_fonts(text) != text] == []

@@ -1,19 +1,25 @@
 """Files that Python would load though no locked distribution holds them: at its start, or in place of a module."""
 
+import re
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
+from pkgutil import iter_modules
 
 from ctdna.build.dependencies import Installed, by_name
-from ctdna.build.own import files_below
+from ctdna.build.own import OWN, files_below
 from ctdna.formats.digest import sha256_of
 from ctdna.model.build import BuildItem
 
 _HOOKS = frozenset(("sitecustomize", "usercustomize"))
 _SUFFIXES = (".py", ".pyc", ".so", ".zip")
+_OFFERS = ("numba_extensions", "pydantic", "sqlalchemy.dialects")
+"""Entry points that numba, pydantic and SQLAlchemy load from whatever is installed."""
+_PLUGIN = re.compile(r"snakemake_\w+_plugin_")
+"""Modules that Snakemake loads by their names."""
 _SITES = ("site-packages", "dist-packages")
-_OWN = "ctdna"
 
 
 def _module(name: str) -> str:
@@ -34,10 +40,10 @@ def _entries() -> Iterator[tuple[Path, bool]]:
 
 def _own_files() -> Iterator[Path]:
     """Yield the files of ctdna's own distribution; a `.pth` only where it does no more than name a folder."""
-    distribution = by_name().get(_OWN)
+    distribution = by_name().get(OWN)
     for named in (distribution.files or ()) if distribution else ():
         path = Path(str(named.locate()))
-        lines = path.read_text().split("\n") if path.suffix == ".pth" and path.is_file() else []
+        lines = path.read_text(errors="replace").strip().split("\n") if path.suffix == ".pth" and path.is_file() else []
         if path.suffix != ".pth" or (len(lines) == 1 and Path(lines[0]).is_dir()):
             yield path
 
@@ -52,19 +58,26 @@ def _loaded(folder: Path, watched: frozenset[str]) -> Iterator[Path]:
             yield path
 
 
+def _plugins() -> set[str]:
+    """Return modules that dependencies would load because a distribution offers them to all who use these."""
+    offered = (point for group in _OFFERS for point in entry_points(group=group))
+    found = (name for _, name, _ in iter_modules())
+    return {_module(point.module) for point in offered} | {name for name in found if _PLUGIN.match(name)}
+
+
 def foreign_items(locked: Iterable[Installed]) -> tuple[BuildItem, ...]:
     """Return such files, named from their folder of Python's search path.
 
     Looked at are names that a locked distribution bears, names of Python's own modules in folders that come before
-    them, `sitecustomize`, `usercustomize`, and `.pth` files.
+    them, `sitecustomize`, `usercustomize`, `.pth` files, and plug-ins that a dependency loads by itself.
 
     Raises:
         InputError: a file cannot be read.
     """
     locked = tuple(locked)
     owned = {one.base / name for one in locked for name in one.files} | set(_own_files())
-    names = _HOOKS | {_module(name.split("/", 1)[0]) for one in locked for name in one.files}
-    names -= {_OWN}
+    names = _HOOKS | _plugins() | {_module(name.split("/", 1)[0]) for one in locked for name in one.files}
+    names -= {OWN}
     found: dict[str, BuildItem] = {}
     for folder, before in _entries():
         for path in _loaded(folder, frozenset(names | sys.stdlib_module_names if before else names)):

@@ -10,7 +10,7 @@ from ctdna.kit.resources import shipped
 from ctdna.model.build import BuildItem
 
 PACKAGE = Path(__file__).resolve().parents[1]
-SHIPPED, KITS = "shipped", "kits"
+OWN, SHIPPED, KITS = "ctdna", "shipped", "kits"
 LOCK_FILES = ("runtime.in", "runtime.lock")
 """What ships of `requirements/`."""
 
@@ -63,7 +63,7 @@ def code_items(where: Places) -> tuple[BuildItem, ...]:
     """
     locks = [where.requirements / name for name in LOCK_FILES]
     return _sorted(
-        _items(where.package, "ctdna", where.package / SHIPPED)
+        _items(where.package, OWN, where.package / SHIPPED)
         + _items(where.config, "config", where.config / KITS)
         + [BuildItem(name=f"requirements/{path.name}", sha256=sha256_of(path)) for path in locks]
     )

@@ -103,13 +103,13 @@ def build_facts() -> BuildFacts:
 
 
 def write_lock(path: Path, key: PrivateKey) -> BuildLock:
-    """Write the signed lock of the running build, and return it.
+    """Write the signed lock of the running build, and return it; byte code of all dependencies is checked, too.
 
     Raises:
         DefinitionError: what is installed is not what its own distributions, or the lock of dependencies, say.
         InputError: a file cannot be read or written.
     """
-    found = found_build()
+    found = found_build(byte_code="all")
     if found.problems:
         more = f" (and {len(found.problems) - 1} more)" if len(found.problems) > 1 else ""
         hint = "install ctdna and its dependencies again from requirements/runtime.lock"
@@ -126,7 +126,7 @@ def install_lock(path: Path) -> tuple[BuildLock, PublicKey]:
         DefinitionError: its signature does not hold, or the installed build differs; the first difference is named.
     """
     locked, key = read_lock(path)
-    first = next(differences(found_build().lock, locked), None)
+    first = next(differences(found_build(byte_code="all").lock, locked), None)
     if first is not None:
         hint = f"see all by `ctdna build verify --lock {path}`; install the build that was locked"
         raise DefinitionError(path, "", str(first), hint)

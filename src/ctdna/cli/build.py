@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ctdna.cli.build_diff import build_diff
 from ctdna.cli.options import input_path, output_path
 from ctdna.cli.signing import open_key, signing_key
 
@@ -19,6 +20,9 @@ def command() -> None:
     The build is every file of ctdna, its workflow and wrappers, every file of the Python distributions below it, the
     aligner, and Python's version: one digest over all. Reports show it.
     """
+
+
+command.add_command(build_diff)
 
 
 def _echo(lock: "BuildLock") -> None:
@@ -64,7 +68,7 @@ def verify_command(lock: Path | None) -> None:
 
     path = lock or installed_lock()
     locked, key = read_lock(path)
-    found = found_build()
+    found = found_build(byte_code="all")
     lines = [*map(str, differences(found.lock, locked)), *(f"files: {problem}" for problem in found.problems)]
     for line in lines:
         click.echo(line)
@@ -82,3 +86,28 @@ def show_command() -> None:
     from ctdna.build.lock import lock_of
 
     _echo(lock_of())
+
+
+@command.command("sbom")
+@output_path("--output", "The bill of materials, as FILE.cdx.json.")
+def sbom_command(output: Path) -> None:
+    """Write the bill of materials of the installed build: CycloneDX 1.6, JSON; the same build gives the same bytes."""
+    from ctdna.build.lock import found_build
+    from ctdna.build.sbom import sbom_text
+    from ctdna.formats.atomic import write_text
+
+    write_text(output, sbom_text(found_build()))
+
+
+@command.command("soup")
+@output_path("--output", "The list, tab-separated.")
+def soup_command(output: Path) -> None:
+    """Write the list of software of unknown provenance (IEC 62304): supplier, licence, purpose, relevance.
+
+    The columns known_anomalies and assessed_by are left to a person.
+    """
+    from ctdna.build.lock import found_build
+    from ctdna.build.soup import soup_rows, soup_text
+    from ctdna.formats.atomic import write_text
+
+    write_text(output, soup_text(soup_rows(found_build())))

@@ -82,21 +82,32 @@ def _order(address: str) -> tuple[str, list[int]]:
     return name, [int(part) for part in version.split(".")]
 
 
+def parse_address(address: str) -> tuple[str, str]:
+    """Return name and version of `name@version`.
+
+    Raises:
+        InputError: it is malformed.
+    """
+    name, separator, version = address.partition("@")
+    if not separator or not re.fullmatch(KIT_NAME, name) or not re.fullmatch(KIT_VERSION, version):
+        known = known_kits()
+        what = f"found `{address}`, expected NAME@VERSION, as `ctdna-demo@1.0.0`"
+        raise InputError(None, "--kit", what, f"known kits: {', '.join(known)}" if known else "no kit is known")
+    return name, version
+
+
 def kit_folder(address: str) -> Path:
     """Return the folder of the kit version `name@version`.
 
     Raises:
         InputError: the address is malformed, or no such kit is known; lists what is known and the nearest name.
     """
-    name, separator, version = address.partition("@")
+    parse_address(address)
     known = known_kits()
-    listing = f"known kits: {', '.join(known)}" if known else "no kit is known"
-    if not separator or not re.match(KIT_NAME, name) or not re.match(KIT_VERSION, version):
-        what = f"found `{address}`, expected NAME@VERSION, as `ctdna-demo@1.0.0`"
-        raise InputError(None, "--kit", what, listing)
     if address not in known:
         near = difflib.get_close_matches(address, known, n=1)
         guess = f" (did you mean {near[0]}?)" if near else ""
+        listing = f"known kits: {', '.join(known)}" if known else "no kit is known"
         hint = f"{listing}; more are searched in the folders of CTDNA_KITS"
         raise InputError(None, "--kit", f"kit `{address}` is not known{guess}", hint)
     return known[address]
@@ -122,15 +133,15 @@ def load_kit(address: str) -> LoadedKit:
 
 def read_kit(folder: Path) -> LoadedKit:
     """Return the kit version in a folder `.../<name>/<version>`; raises as `load_kit`."""
+    digests = file_digests(folder)
+    if (folder / LOCK).exists():
+        verify_lock(folder, digests)
     definition = read_definition(folder / "kit.yaml")
     claimed, placed = f"{definition.name}@{definition.version}", f"{folder.parent.name}@{folder.name}"
     if claimed != placed:
         what = f"found name and version {claimed}, but the folder says {placed}"
         raise DefinitionError(folder / "kit.yaml", "name, version", what, "make them agree")
-    digests = file_digests(folder)
     digest = kit_digest(digests)
-    if (folder / LOCK).exists():
-        verify_lock(folder, digests)
     return LoadedKit(definition, folder, digest, _statements(folder, claimed, digest))
 
 

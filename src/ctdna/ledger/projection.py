@@ -90,7 +90,7 @@ def _kit(entry: EntryBody, new: model.KitMoved, state: State) -> None:
 
 def _run_started(entry: EntryBody, new: model.RunStarted, state: State) -> None:
     facts: Row = {"operator": entry.user, "bundle_digest": None, "verdict": None, "sequence": entry.sequence}
-    state.put("runs", {**_fields(new, "samples"), **facts})
+    state.put("runs", {**_fields(new, "samples", "kit_statement"), **facts})
     for sample in new.samples:
         row: Row = {"run": new.run, "sample": sample, "n_versions": 0, "sequence": entry.sequence}
         state.put("samples", row)
@@ -127,7 +127,7 @@ def _used(entry: EntryBody, new: model.OverrideUsed, state: State) -> None:
 
 
 def _evidence(entry: EntryBody, new: model.EvidenceAdded, state: State) -> None:
-    state.put("evidence", {**_fields(new), "sequence": entry.sequence})
+    state.put("evidence", {**_fields(new, "bridge"), "sequence": entry.sequence})
 
 
 def _carried(entry: EntryBody, new: model.EvidenceCarried, state: State) -> None:

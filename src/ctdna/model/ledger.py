@@ -145,6 +145,8 @@ class RunStarted(Frozen):
     run_id: str
     kit: str
     kit_digest: Digest
+    kit_statement: Digest | None = None
+    """Of the manufacturer's last statement of its state; None: it is in development."""
     lot: str | None
     build_digest: Digest
     instrument: str | None
@@ -203,6 +205,16 @@ class OverrideUsed(Frozen):
     run: str
 
 
+class Bridge(Frozen):
+    """What a replay of archived runs compared the evidence's kit and build with, and what it showed."""
+
+    kit: str
+    kit_digest: Digest
+    build_digest: str | None
+    """None: the archived runs do not name it."""
+    verdict: Literal["equivalent", "not_equivalent", "not_shown"]
+
+
 class EvidenceAdded(Frozen):
     """One result of a study."""
 
@@ -225,6 +237,8 @@ class EvidenceAdded(Frozen):
     """Digest of each file of data, by name."""
     outcome: str
     """In one sentence, with its figure and interval."""
+    bridge: Bridge | None = None
+    """Of a replay alone: what the kit was compared with."""
 
 
 class EvidenceCarried(Frozen):
@@ -250,7 +264,7 @@ class BundleExported(Frozen):
     purpose: str
     approval: str
     """Number of the approval."""
-    content: Literal["de-identified", "aggregates"]
+    content: Literal["full", "de-identified", "aggregates"]
 
 
 Payload = (
