@@ -287,6 +287,16 @@ def test_the_background_of_a_kit_in_development_is_trained_into_its_folder(
     assert asked["output"] == folder / "old.gz"
 
 
+def test_a_background_outside_the_kits_folder_is_refused(shop: Shop) -> None:
+    shop.do("kit", "new", KIT, "--from", "ctdna-demo@1.0.0", "--output", shop.kits)
+    path = shop.kits / "ctdna-demo" / "1.1.0" / "kit.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("background: background.gz", "background: ../../evil.gz"), "utf-8")
+    with pytest.raises(DefinitionError, match=r"files\.background: found \.\./\.\./evil\.gz, outside the kit"):
+        shop.do("kit", "background", KIT, "--reference", "r.fa", "--normals", "a.bam")
+    assert not (shop.kits / "evil.gz").exists()
+
+
 def _with_context(function: Callable[..., None]) -> Callable[..., None]:
     import click
 

@@ -130,6 +130,7 @@ def _told(ended: Result, kind: type[Exception]) -> str:
     return str(ended.exception)
 
 
+@pytest.mark.req("REQ-RPL-001")
 def test_the_archived_run_is_run_again_with_the_candidate_and_never_written(place: Place) -> None:
     before = {path: path.read_bytes() for path in place.old.rglob("*") if path.is_file()}
     ended = place.replay("--threads", 3)
@@ -192,6 +193,7 @@ def test_a_finished_replay_is_kept_and_another_kit_refused(place: Place) -> None
     assert "holds a replay with another kit" in told
 
 
+@pytest.mark.req("REQ-RPL-004")
 def test_a_failed_replay_is_told_and_is_no_equivalence(place: Place) -> None:
     (place.folder / "broken").touch()
     ended = place.replay()
@@ -203,6 +205,7 @@ def test_a_failed_replay_is_told_and_is_no_equivalence(place: Place) -> None:
     assert place.report.runs[0].failure is None
 
 
+@pytest.mark.req("REQ-RPL-001")
 def test_an_input_that_changed_is_refused(place: Place) -> None:
     (place.folder / "sequencer" / RUN_ID / "RunInfo.xml").write_text("<RunInfo />")
     told = _told(place.replay(), InputError)
@@ -211,6 +214,7 @@ def test_an_input_that_changed_is_refused(place: Place) -> None:
     assert "RunInfo.xml: is missing" in _told(place.replay(), InputError)
 
 
+@pytest.mark.req("REQ-RPL-001")
 def test_every_input_that_a_bundle_lists_is_checked(place: Place) -> None:
     inputs = place.folder / "sequencer" / RUN_ID
     (inputs / "1.cbcl").write_text("calls")
@@ -315,3 +319,46 @@ def test_a_site_signs_its_reports(place: Place, monkeypatch: pytest.MonkeyPatch)
     place.replay()
     assert (place.folder / "out" / "equivalence.json").read_bytes() == text
     assert list(world.ledger.entries(kind="run.started")) == []
+
+
+def _kept(place: Place) -> Path:
+    (place.old / "fastq").mkdir()
+    path = place.old / "fastq" / "P_R1.fastq.gz"
+    path.write_text("reads")
+    listed = [{"path": "fastq/P_R1.fastq.gz", "sha256": sha256_of(path)}]
+    (place.old / "bundle.json").write_text(json.dumps({"inputs": [], "files": listed}))
+    return path
+
+
+def test_a_run_without_its_base_calls_starts_from_the_fastq_it_has_kept(place: Place) -> None:
+    path = _kept(place)
+    (place.folder / "sequencer" / RUN_ID / "RunInfo.xml").unlink()
+    (place.folder / "made" / "qc" / "run.json").write_text(
+        json.dumps({"verdict": "fail", "samples": [], "figures": []})
+    )
+    place.replay("--from-fastq")
+    assert place.asked()[0][1] == str(path.parent)
+    assert (place.report.runs[0].start, place.report.runs[0].inputs) == ("fastq", "bundle")
+    assert place.report.differences == ()
+    path.write_text("other reads")
+    assert "P_R1.fastq.gz: is not what the run has read" in _told(place.replay("--from-fastq"), InputError)
+
+
+def test_kept_fastq_needs_the_files_and_the_same_sheet(place: Place) -> None:
+    assert "holds no FASTQ files" in _told(place.replay("--from-fastq"), InputError)
+    _kept(place)
+    sheet = place.folder / "sequencer" / RUN_ID / "SampleSheet.csv"
+    sheet.write_text(SHEET.replace("P", "Q"))
+    assert "SampleSheet.csv: is not what the run has read" in _told(place.replay("--from-fastq"), InputError)
+    sheet.unlink()
+    assert "restore the archived sample sheet" in _told(place.replay("--from-fastq"), InputError)
+    (place.old / "bundle.json").write_text(json.dumps({"inputs": [], "files": [1]}))
+    sheet.write_text(SHEET)
+    assert "is no list of files" in _told(place.replay("--from-fastq"), InputError)
+
+
+def test_kept_fastq_without_a_bundle_is_not_verified(place: Place) -> None:
+    _kept(place)
+    (place.old / "bundle.json").unlink()
+    place.replay("--from-fastq")
+    assert place.report.runs[0].inputs == "unverified"

@@ -9,6 +9,7 @@ from scipy.stats import binomtest, ttest_1samp
 from ctdna.validation.agreement import compare_vafs, deming, deming_estimates, mean_estimate, rate, wilson
 
 
+@pytest.mark.req("REQ-RPL-003")
 @pytest.mark.parametrize(
     ("n", "low"),
     [(20, 0.839), (60, 0.940)],
@@ -23,6 +24,7 @@ def test_an_observed_95_per_cent_needs_140_for_a_lower_end_of_90() -> None:
     assert wilson(114, 120, 0.95)[0] < 0.9
 
 
+@pytest.mark.req("REQ-RPL-003")
 @given(st.integers(1, 400), st.integers(0, 400), st.sampled_from([0.9, 0.95, 0.99]))
 def test_the_interval_is_scipys(n: int, n_agree: int, confidence: float) -> None:
     n_agree = min(n_agree, n)

@@ -7,12 +7,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ctdna.cli.main import command as ctdna
+from ctdna.formats.keys import new_key, trust
+from ctdna.formats.signed import write_signed
 from ctdna.kit.load import LoadedKit, load_kit, read_kit
-from ctdna.model.change import CarryReport, Version
+from ctdna.model.change import CarryReport, Change, Version
 from ctdna.model.equivalence import ComparedRun, EquivalenceVerdict, Side
 from ctdna.model.errors import AuthorityError, CtdnaError, DefinitionError, InputError
 from ctdna.model.ledger import Bridge, EvidenceAdded, EvidenceCarried, Stage
-from ctdna.validation.carry import STAGES, Evidence, carry, default_stage
+from ctdna.validation.carry import STAGES, BuildStep, Evidence, Move, carry, default_stage
 from ctdna.validation.carry_text import carry_page, carry_text
 from ctdna.validation.compare import AllelePair, Compared
 from ctdna.validation.equivalence import Limits, equivalence_of
@@ -20,7 +22,7 @@ from ctdna.validation.equivalence_files import own_site_key, write_equivalence
 from ctdna.validation.evidence import named
 from ctdna.validation.kit_diff import kit_impact
 from ctdna.validation.page import page_html
-from ctdna.validation.rules import load_rules, load_stages
+from ctdna.validation.rules import impact_of, load_rules, load_stages
 from tests.ledger.world import World, make_world, password
 from tests.validation.builders import DEMO, copied_kit
 
@@ -63,13 +65,17 @@ def _carry(new: LoadedKit, *old: EvidenceAdded, own: tuple[EvidenceAdded, ...] =
     changes = kit_impact(OLD, new, TABLES[0]).changes
     carried = more.get("carried", frozenset())
     assert isinstance(carried, frozenset)
-    return carry((_version(OLD), _version(new)), changes, stage, Evidence(old, own, carried), TABLES)
+    build = more.get("build")
+    assert build is None or isinstance(build, BuildStep)
+    move = Move(_version(OLD), _version(new), changes, build)
+    return carry(move, stage, Evidence(old, own, carried), TABLES)
 
 
 def _reuse(report: CarryReport) -> dict[str, tuple[str, str]]:
     return {one.claim: (one.reuse, one.rules[0]) for one in report.items}
 
 
+@pytest.mark.req("REQ-EVD-002")
 def test_a_changed_threshold_touches_its_claims_alone(tmp_path: Path) -> None:
     new = copied_kit(tmp_path, kit_yaml=("min_alt_molecules: 3", "min_alt_molecules: 4"))
     report = _carry(new, LOD, PRECISION, CARRYOVER, NAMES)
@@ -83,6 +89,7 @@ def test_a_changed_threshold_touches_its_claims_alone(tmp_path: Path) -> None:
     assert "call.min_alt_molecules" in report.items[0].reason
 
 
+@pytest.mark.req("REQ-EVD-002")
 def test_a_filter_of_indels_leaves_evidence_of_substitutions(tmp_path: Path) -> None:
     new = copied_kit(tmp_path, kit_yaml=("homopolymer_bases: 7", "homopolymer_bases: 6"))
     snv, indel = (piece("lod95", "EP17-LoD", variant_classes=(one,)) for one in ("snv", "indel"))
@@ -103,6 +110,7 @@ def _replayed(new: LoadedKit, verdict: EquivalenceVerdict, baseline: str = OLD.d
     return piece("equivalence", "replay-equivalence", new, bridge=bridge)
 
 
+@pytest.mark.req("REQ-EVD-004")
 @pytest.mark.parametrize(
     ("verdict", "baseline", "reuse"),
     [
@@ -138,6 +146,7 @@ def test_an_added_hotspot_needs_its_own_and_leaves_the_rest(tmp_path: Path) -> N
     assert "EP17-LoD" in report.added[0].studies
 
 
+@pytest.mark.req("REQ-EVD-002")
 def test_evidence_of_another_content_does_not_count(tmp_path: Path) -> None:
     other = piece("carryover", "carryover", kit_digest="9" * 64)
     new = copied_kit(tmp_path)
@@ -157,6 +166,7 @@ def test_the_same_kit_keeps_all_that_its_next_stage_accepts() -> None:
     ]
 
 
+@pytest.mark.req("REQ-EVD-003")
 def test_what_a_stage_lacks_is_told_by_class_and_number() -> None:
     two_sites = tuple(piece("precision", "EP05-precision", site=f"s{i}", lot=f"L{i}") for i in range(2))
     report = _carry(OLD, LOD, *two_sites, stage="commercial")
@@ -170,6 +180,7 @@ def test_what_a_stage_lacks_is_told_by_class_and_number() -> None:
     assert "STG-COM-004" not in {one.requirement for one in enough.missing}
 
 
+@pytest.mark.req("REQ-EVD-003")
 def test_what_waits_for_a_replay_is_told_with_what_is_missing(tmp_path: Path) -> None:
     new = copied_kit(tmp_path, kit_yaml=("min_alt_molecules: 3", "min_alt_molecules: 4"))
     report = _carry(new, PRECISION)
@@ -182,6 +193,32 @@ def test_evidence_of_the_new_kit_counts_for_its_stage(tmp_path: Path) -> None:
     own = tuple(piece("lod95", "EP17-LoD", new, lot=f"L{i}") for i in range(2))
     report = _carry(new, LOD, own=own)
     assert [one for one in report.missing if one.claim == "lod95"] == []
+
+
+def _build_step() -> BuildStep:
+    change = Change(item="code.call", kind="changed", old="a", new="b")
+    return BuildStep("1" * 64, "8" * 64, (impact_of(TABLES[0].table, change),))
+
+
+def test_another_build_counts_like_another_kit() -> None:
+    third = piece("lod95", "EP17-LoD", build_digest="7" * 64)
+    newer = piece("lod95", "EP17-LoD", build_digest="8" * 64)
+    unasked = piece("carryover", "carryover", build_digest="7" * 64)
+    report = _carry(OLD, LOD, newer, CARRYOVER, third, unasked, build=_build_step())
+    assert [(one.reuse, one.rules) for one in report.items] == [
+        ("after_replay", ("IMP-CODE-003",)),
+        ("reusable", ("IMP-SAME-001",)),
+        ("reusable", ("IMP-UNTOUCHED-001",)),
+        ("after_replay", ("IMP-CODE-003",)),
+        ("after_replay", ("IMP-BUILD-001",)),
+    ]
+    assert report.builds == ("1" * 64, "8" * 64)
+    bridge = Bridge(kit=OLD.address, kit_digest=OLD.digest, build_digest="1" * 64, verdict="equivalent")
+    replay = piece("equivalence", "replay-equivalence", build_digest="8" * 64, bridge=bridge)
+    bridged = _carry(OLD, LOD, own=(replay,), build=_build_step())
+    assert bridged.items[0].reuse == "reusable"
+    other = piece("equivalence", "replay-equivalence", build_digest="7" * 64, bridge=bridge)
+    assert _carry(OLD, LOD, own=(other,), build=_build_step()).items[0].reuse == "after_replay"
 
 
 def test_the_latest_stage_is_that_of_the_evidence() -> None:
@@ -263,6 +300,7 @@ def _stated(place: Place, **more: object) -> list[object]:
     return [word for name, value in options.items() if value is not None for word in (f"--{name}", value)]
 
 
+@pytest.mark.req("REQ-EVD-001")
 def test_evidence_is_added_once_and_listed(place: Place) -> None:
     found = place.done("add", *_stated(place)).strip()
     assert "is in the ledger's evidence already" in place.refused(InputError, "add", *_stated(place))
@@ -280,11 +318,13 @@ def test_evidence_is_added_once_and_listed(place: Place) -> None:
     assert set(entry.data) == {"ep17.csv"}
 
 
+@pytest.mark.req("REQ-EVD-001")
 @pytest.mark.parametrize("missing", ["study", "claim", "outcome", "kit", "data"])
 def test_what_evidence_needs_is_asked_for(place: Place, missing: str) -> None:
     assert f"--{missing}: is missing" in place.refused(InputError, "add", *_stated(place, **{missing: None}))
 
 
+@pytest.mark.req("REQ-EVD-001")
 def test_only_those_with_the_right_add_and_record(place: Place) -> None:
     for user in ("tech", "aud", "root"):
         place.refused(AuthorityError, "add", *_stated(place), user=user)
@@ -321,12 +361,30 @@ def test_what_is_reusable_is_recorded_once_by_a_director(place: Place) -> None:
     assert [one.reuse for one in document.items] == ["reusable", "not_reusable"]
 
 
+def test_build_locks_are_given_together_and_signed(place: Place) -> None:
+    from tests.validation.test_build_diff import OLD as BUILD
+
+    key = new_key("acme", None)
+    write_signed(place.folder / "build.json", BUILD, "build", key)
+    place.done("add", *_stated(place, build=BUILD.digest))
+    words = ("carry", "--from", DEMO, "--to", DEMO, "--build-before", place.folder / "build.json")
+    assert "give both locks" in place.refused(InputError, *words)
+    both = (*words, "--build-after", place.folder / "build.json")
+    assert "which this machine does not trust" in place.refused(DefinitionError, *both)
+    trust(place.folder / "home" / "keys" / "acme.pub", "manufacturer")
+    told = place.done(*both)
+    assert f"builds  {BUILD.digest}" in told
+    assert "reusable (IMP-SAME-001)" in told
+
+
 def _equivalence(place: Place, n: int = 40, digest: str | None = None, signed: bool = True) -> Path:
     new = load_kit("ctdna-demo@1.1.0")
     facts = {"software": "1", "build": "b" * 64, "reference": "r", "align": "once"}
     old_side = Side(kit=OLD.address, kit_digest=OLD.digest, **facts)
     new_side = Side(kit=new.address, kit_digest=digest or new.digest, **facts)
-    run = ComparedRun(run_id="R", baseline=old_side, candidate=new_side, inputs="bundle", failure=None, samples=("S",))
+    run = ComparedRun(
+        run_id="R", baseline=old_side, candidate=new_side, start="input", inputs="bundle", failure=None, samples=("S",)
+    )
     pairs = [AllelePair(f"R/S{i}", f"c:{i}:A:C", "snv", "DETECTED", "DETECTED", 0.1, 0.1) for i in range(n)]
     pairs += [AllelePair(f"R/S{i}", f"d:{i}:A:C", "snv", "NOT_DETECTED", "NOT_DETECTED", None, None) for i in range(90)]
     rules = TABLES[0]
@@ -348,6 +406,7 @@ def test_a_signed_replay_becomes_evidence_and_bridges(place: Place) -> None:
     assert "equivalent: PPA 40/40 (91.2 % to 100.0 %)" in place.done("list", "--claim", "equivalence")
 
 
+@pytest.mark.req("REQ-EVD-004")
 def test_a_replay_that_showed_nothing_bridges_nothing(place: Place) -> None:
     place.done("add", *_stated(place, claim="precision", study="EP05-precision"))
     place.done("add", "--from-equivalence", _equivalence(place, n=3), "--stage", "validation")
@@ -355,6 +414,7 @@ def test_a_replay_that_showed_nothing_bridges_nothing(place: Place) -> None:
     assert [one.reuse for one in CarryReport.model_validate_json(place.done(*words)).items] == ["after_replay"]
 
 
+@pytest.mark.req("REQ-EVD-004")
 def test_a_replay_without_signature_of_another_kit_or_edited_is_refused(place: Place) -> None:
     words = ("add", "--stage", "validation", "--from-equivalence")
     assert "is not signed" in place.refused(DefinitionError, *words, _equivalence(place, signed=False))

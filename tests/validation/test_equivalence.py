@@ -22,7 +22,9 @@ RUN = "RUN1"
 RULES = load_rules()
 LIMITS = Limits(RULES.table.acceptance, (), RULES.source)
 SIDE = Side(kit="ctdna-demo@1.0.0", kit_digest="a" * 64, software="1", build="b" * 64, reference="r", align="once")
-COMPARED = ComparedRun(run_id=RUN, baseline=SIDE, candidate=SIDE, inputs="bundle", failure=None, samples=("P",))
+COMPARED = ComparedRun(
+    run_id=RUN, baseline=SIDE, candidate=SIDE, start="input", inputs="bundle", failure=None, samples=("P",)
+)
 
 
 def _document() -> dict[str, Any]:
@@ -59,6 +61,7 @@ def _told(found: Compared) -> list[tuple[str, str, str | None, str | None]]:
     return [(one.kind, one.field, one.baseline, one.candidate) for one in found.differences]
 
 
+@pytest.mark.req("REQ-RPL-002")
 def test_a_run_does_not_differ_from_itself(tmp_path: Path) -> None:
     found = _compared(tmp_path)
     assert found.differences == ()
@@ -73,6 +76,7 @@ def _first(document: dict[str, Any], state: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.req("REQ-RPL-002")
 def test_a_lost_finding_is_a_lost_call(tmp_path: Path) -> None:
     def lose(document: dict[str, Any]) -> None:
         one = _first(document, "reported")
@@ -102,6 +106,7 @@ def test_a_new_finding_counts_against_the_negatives(tmp_path: Path) -> None:
     assert next(one for one in found.differences if one.field == "record").baseline is None
 
 
+@pytest.mark.req("REQ-RPL-002")
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -158,6 +163,7 @@ def test_an_allele_that_only_one_kit_asks_for_is_listed_and_is_no_pair(tmp_path:
     assert [(one.kind, one.field, one.candidate) for one in found.differences] == [("locus", "record", None)]
 
 
+@pytest.mark.req("REQ-RPL-004")
 def test_a_missing_sample_is_no_equivalence(tmp_path: Path) -> None:
     old = _run_folder(tmp_path / "old", {"P": _document(), "Q": _document()})
     new = _run_folder(tmp_path / "new", {"P": _document()})
@@ -178,6 +184,7 @@ def _report(pairs: list[AllelePair], run: ComparedRun = COMPARED) -> Equivalence
     return equivalence_of((run,), (Compared(("P",), (), tuple(pairs), 1, 0, ()),), LIMITS)
 
 
+@pytest.mark.req("REQ-RPL-004")
 @pytest.mark.parametrize(
     ("pairs", "verdict", "failing"),
     [
@@ -230,6 +237,7 @@ def test_samples_are_counted_once_each() -> None:
     assert (samples.npa.n_agree, samples.npa.n, samples.n_no_call_both) == (0, 1, 1)
 
 
+@pytest.mark.req("REQ-RPL-004")
 @pytest.mark.parametrize(
     ("run", "told"),
     [

@@ -14,6 +14,8 @@ from ctdna.model.params.qc import VariantClass
 
 if TYPE_CHECKING:
     from ctdna.model.ledger import EvidenceAdded
+    from ctdna.validation.carry import BuildStep
+    from ctdna.validation.rules import LoadedRules
 
 _CLAIMS: tuple[str, ...] = get_args(Claim)
 _STUDIES: tuple[str, ...] = get_args(Study)
@@ -187,6 +189,27 @@ def list_evidence(
         click.echo("\t".join(facts))
 
 
+def _build_step(before: Path | None, after: Path | None, rules: "LoadedRules") -> "BuildStep | None":
+    """Return the change of the build; None where no locks are given.
+
+    Raises:
+        InputError: one lock is given without the other, or cannot be read.
+        DefinitionError: a lock is not signed by a trusted manufacturer.
+    """
+    from ctdna.build.verify import read_lock
+    from ctdna.model.errors import InputError
+    from ctdna.validation.build_diff import build_impact
+    from ctdna.validation.carry import BuildStep
+    from ctdna.validation.import_graph import Users, read_sources
+
+    if before is None and after is None:
+        return None
+    if before is None or after is None:
+        raise InputError(None, "--build-before, --build-after", "one is given without the other", "give both locks")
+    old, new = read_lock(before)[0], read_lock(after)[0]
+    return BuildStep(old.digest, new.digest, build_impact(old, new, Users(read_sources()), rules).changes)
+
+
 @command.command("carry")
 @click.option(
     "--from", "before", metavar="NAME@VERSION", required=True, help="The kit that the evidence was made with."
@@ -195,6 +218,8 @@ def list_evidence(
 @click.option(
     "--stage", type=click.Choice(_STAGES), help="Stage to enter; the latest that evidence was made in if absent."
 )
+@input_path("--build-before", "Lock of the build that the evidence was made with.", required=False)
+@input_path("--build-after", "Lock of the build that it is to count for.", required=False)
 @click.option("--record", is_flag=True, help="Record what is reusable in the ledger. For directors.")
 @report_format()
 @identity()
@@ -202,6 +227,8 @@ def carry_command(
     before: str,
     after: str,
     stage: Stage | None,
+    build_before: Path | None,
+    build_after: Path | None,
     record: bool,
     form: str,
     output: Path | None,
@@ -210,8 +237,8 @@ def carry_command(
 ) -> None:
     """Say for each piece of evidence whether it counts for another kit version or stage, by which rule, and what lacks.
 
-    The rules are those of ctdna kit diff; what a stage needs stands in config/impact/stages.yaml. With the same kit on
-    both sides, the stage alone decides.
+    The rules are those of ctdna kit diff and, where two build locks are given, of ctdna build diff; what a stage needs
+    stands in config/impact/stages.yaml. With the same kit on both sides, stage and builds alone decide.
     """
     from ctdna.cli.identity import reader_of
     from ctdna.cli.impact_output import say
@@ -219,7 +246,7 @@ def carry_command(
     from ctdna.kit.load import load_kit
     from ctdna.ledger.open import open_ledger
     from ctdna.model.change import Version
-    from ctdna.validation.carry import carry, default_stage
+    from ctdna.validation.carry import Move, carry, default_stage
     from ctdna.validation.carry_text import carry_page, carry_text
     from ctdna.validation.evidence import entries_to_record, evidence_for
     from ctdna.validation.kit_diff import kit_impact
@@ -229,11 +256,11 @@ def carry_command(
     ledger = open_ledger()
     actor = reader_of(ledger, user, password_file)
     old, new, rules = load_kit(before), load_kit(after), load_rules()
-    versions = tuple(Version(address=kit.address, digest=kit.digest) for kit in (old, new))
-    evidence = evidence_for(ledger, versions[0], versions[1])
-    changes = kit_impact(old, new, rules).changes
-    wanted = stage or default_stage(evidence)
-    report = carry((versions[0], versions[1]), changes, wanted, evidence, (rules, load_stages()))
+    versions = [Version(address=kit.address, digest=kit.digest) for kit in (old, new)]
+    build = _build_step(build_before, build_after, rules)
+    move = Move(versions[0], versions[1], kit_impact(old, new, rules).changes, build)
+    evidence = evidence_for(ledger, move.before, move.after)
+    report = carry(move, stage or default_stage(evidence), evidence, (rules, load_stages()))
     if record:
         for entry in entries_to_record(ledger, report):
             ledger.record(actor, entry)

@@ -85,7 +85,7 @@ def command(ctx: click.Context, debug: bool) -> None:
     """From an Illumina run folder to one clinical ctDNA report per sample.
 
     Exit codes: 0 done; 2 input wrong; 3 kit or build not what it claims; 4 done, but QC failed;
-    5 a program it needs is missing or failed; 130 stopped.
+    5 a program it needs is missing or failed; 6 not known, no right to it, or stopped by a gate; 130 stopped.
     """
     ctx.obj = debug
 

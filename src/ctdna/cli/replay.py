@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from ctdna.model.equivalence import Equivalence
     from ctdna.model.manifest import Alignment
-    from ctdna.orchestrate.replay import Replayed
+    from ctdna.orchestrate.replay import Replayed, Start
     from ctdna.validation.equivalence import Limits
 
 _SHARE = click.FloatRange(0, 1)
@@ -37,7 +38,7 @@ def _say(report: "Equivalence", output: Path) -> int:
     return EXIT_DONE if report.verdict == "equivalent" else EXIT_QC
 
 
-def _check(runs: tuple[Path, ...], kit_name: str | None, is_compare: bool, rerun: dict[str, object]) -> None:
+def _check(runs: tuple[Path, ...], kit_name: str | None, is_compare: bool, rerun: Mapping[str, object]) -> None:
     from ctdna.model.errors import InputError
 
     needless = [name for name, value in rerun.items() if value is not None]
@@ -60,6 +61,7 @@ def _check(runs: tuple[Path, ...], kit_name: str | None, is_compare: bool, rerun
     default=None,
     help="Which reads the aligner gets; as each archived run if absent.",
 )
+@click.option("--from-fastq", is_flag=True, help="Start from the FASTQ files that each archived run has kept.")
 @click.option("--archive", type=click.Path(path_type=Path), help="Folder of run folders that left their old place.")
 @click.option(
     "--threads", type=click.IntRange(min=1), default=None, help="Cores to use; all of this machine's if absent."
@@ -78,6 +80,7 @@ def command(
     compare: bool,
     output: Path,
     align: "Alignment | None",
+    from_fastq: bool,
     archive: Path | None,
     threads: int | None,
     **limits: float | None,
@@ -97,14 +100,16 @@ def command(
     from ctdna.orchestrate.replay import compare as compare_all
     from ctdna.validation.equivalence_files import own_site_key, write_equivalence
 
-    _check(runs, kit_name, compare, {"build": build, "align": align, "archive": archive, "threads": threads})
+    rerun = {"build": build, "align": align, "archive": archive, "threads": threads, "fastq": from_fastq or None}
+    _check(runs, kit_name, compare, rerun)
     chosen, key = _limits(limits), own_site_key()
     found: tuple[Replayed, ...]
     if compare:
         found = (stand_beside(*runs),)
     else:
         cores = threads or len(os.sched_getaffinity(0))
-        request = ReplayRequest(runs, load_kit(kit_name or ""), output, build, align, archive, cores)
+        start: Start = "fastq" if from_fastq else "input"
+        request = ReplayRequest(runs, load_kit(kit_name or ""), output, build, align, archive, start, cores)
         found = replay(request, lambda line: print(line, file=sys.stderr))
     report = compare_all(found, chosen)
     write_equivalence(output, report, key)

@@ -33,6 +33,8 @@ class ComparedRun(Frozen):
     baseline: Side
     candidate: Side | None
     """None: the replay failed."""
+    start: Literal["input", "fastq"]
+    """From what the archived run has read, or from the FASTQ files that it has kept."""
     inputs: Literal["bundle", "provenance", "unverified"]
     """By what it was shown that both read the same: digests of every input; of the files that name the run; nothing."""
     failure: str | None

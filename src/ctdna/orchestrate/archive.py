@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ctdna.formats.digest import sha256_of
 from ctdna.model.equivalence import Side
@@ -11,7 +11,11 @@ from ctdna.orchestrate.prepare import MANIFEST
 from ctdna.orchestrate.provenance import PROVENANCE
 from ctdna.orchestrate.workflow import CONFIG
 
-BUNDLE = "bundle.json"
+BUNDLE, FASTQ = "bundle.json", "fastq"
+
+
+Proof = Literal["bundle", "provenance", "unverified"]
+_RESTORE = "restore the archived input: a replay of another one says nothing"
 
 
 class ArchivedRun(NamedTuple):
@@ -93,6 +97,20 @@ def check_results(run: ArchivedRun) -> None:
             _check(run.folder / name, digest, "restore the archived run: it is not what it was when it ended")
 
 
+def kept_fastq(run: ArchivedRun) -> ArchivedRun:
+    """Return the run with the FASTQ files that it has kept as its input.
+
+    Raises:
+        InputError: it has kept none, or its sample sheet is gone.
+    """
+    folder = run.folder / FASTQ
+    if not any(folder.glob("*.fastq.gz")):
+        raise InputError(folder, "", "holds no FASTQ files", "replay from the archived run folder")
+    if run.sheet is not None and not run.sheet.is_file():
+        raise InputError(run.sheet, "", "is missing", "restore the archived sample sheet: it names the samples' roles")
+    return run._replace(input_folder=folder)
+
+
 def found_input(run: ArchivedRun, archive: Path | None) -> ArchivedRun:
     """Return the run with the place of its input as it is today: where it was, or by its name below `archive`.
 
@@ -118,18 +136,40 @@ def _check(path: Path, digest: str, hint: str) -> None:
         raise InputError(path, "", "is not what the run has read or written: its digest differs", hint)
 
 
-def check_inputs(run: ArchivedRun) -> str:
+def _listed(run: ArchivedRun, part: str) -> dict[str, str]:
+    """Return the digests of `inputs` or `files` in the run's bundle; empty without one."""
+    bundle = run.folder / BUNDLE
+    rows = _document(bundle, "").get(part, ()) if bundle.is_file() else ()
+    try:
+        return {row["path"]: row["sha256"] for row in rows}
+    except (KeyError, TypeError) as error:
+        raise InputError(bundle, part, "is no list of files", "restore the run's folder") from error
+
+
+def check_inputs(run: ArchivedRun) -> Proof:
     """Return by what the inputs were proven: `bundle` (every file), `provenance` (the files that name the run), or
     `unverified`.
 
     Raises:
         InputError: an input was changed or removed since the run.
     """
-    hint = "restore the archived input: a replay of another one says nothing"
-    bundle = run.folder / BUNDLE
-    listed = _document(bundle, "").get("inputs") if bundle.is_file() else None
-    named = {item["path"]: item["sha256"] for item in listed} if listed else run.inputs
-    for name, digest in sorted(named.items()):
+    listed = _listed(run, "inputs")
+    for name, digest in sorted((listed or run.inputs).items()):
         inside = run.input_folder / name
-        _check(run.sheet if run.sheet is not None and run.sheet.name == name else inside, digest, hint)
-    return "bundle" if listed else "provenance" if named else "unverified"
+        _check(run.sheet if run.sheet is not None and run.sheet.name == name else inside, digest, _RESTORE)
+    return "bundle" if listed else "provenance" if run.inputs else "unverified"
+
+
+def check_fastq(run: ArchivedRun) -> Proof:
+    """Return by what the kept FASTQ files and the sample sheet were proven: `bundle`, or `unverified` without one.
+
+    Raises:
+        InputError: one was changed or removed since the run.
+    """
+    files = {name: digest for name, digest in _listed(run, "files").items() if name.startswith(f"{FASTQ}/")}
+    for name, digest in sorted(files.items()):
+        _check(run.folder / name, digest, _RESTORE)
+    sheet = {**run.inputs, **_listed(run, "inputs")}.get(run.sheet.name) if run.sheet is not None else None
+    if run.sheet is not None and sheet is not None:
+        _check(run.sheet, sheet, _RESTORE)
+    return "bundle" if files else "unverified"

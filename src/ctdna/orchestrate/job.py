@@ -15,7 +15,7 @@ from ctdna.model.errors import EXIT_DONE, EXIT_QC
 from ctdna.model.manifest import Alignment
 from ctdna.model.qc import RunQc
 from ctdna.orchestrate.display import Display
-from ctdna.orchestrate.prepare import Prepared, prepare
+from ctdna.orchestrate.prepare import MANIFEST, Prepared, prepare
 from ctdna.orchestrate.progress import Progress, Steps
 from ctdna.orchestrate.provenance import (
     PROVENANCE,
@@ -25,6 +25,7 @@ from ctdna.orchestrate.provenance import (
     program_versions,
     result_digests,
 )
+from ctdna.orchestrate.start import check_unchanged
 from ctdna.orchestrate.workflow import WorkflowOptions, run_workflow
 
 
@@ -100,6 +101,7 @@ def run_job(request: JobRequest, display: Display) -> JobOutcome:
     progress = run_workflow(request.output, Steps(samples, request.align), request.options, display)
     if progress.failures:
         return JobOutcome(progress, progress.failures[0].exit_code)
+    check_unchanged(request.output / MANIFEST, prepared.manifest)
     _finish(request, prepared, started_at)
     verdict = read_json(request.output / "qc" / "run.json", RunQc)
     failed = verdict.verdict == "fail" or any(sample.verdict == "fail" for sample in verdict.samples)

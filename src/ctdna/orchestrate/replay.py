@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ctdna.formats.atomic import make_folder, write_text
 from ctdna.kit.load import LoadedKit, read_kit
@@ -14,11 +14,21 @@ from ctdna.kit.lock import STATES
 from ctdna.model.equivalence import ComparedRun, Equivalence
 from ctdna.model.errors import EXIT_DONE, EXIT_QC, DefinitionError, InputError, ProgramError
 from ctdna.model.manifest import Alignment
-from ctdna.orchestrate.archive import ArchivedRun, check_inputs, check_results, found_input, read_archive
+from ctdna.orchestrate.archive import (
+    ArchivedRun,
+    Proof,
+    check_fastq,
+    check_inputs,
+    check_results,
+    found_input,
+    kept_fastq,
+    read_archive,
+)
 from ctdna.orchestrate.provenance import PROVENANCE
 from ctdna.validation.compare import Compared, compare_runs
 from ctdna.validation.equivalence import Limits, equivalence_of
 
+Start = Literal["input", "fastq"]
 KITS, RUNS, SHEETS = "kits", "runs", "sheets"
 _SECTION = "[ctdna_settings]"
 _NOT_FOR_A_REPLAY = ("CTDNA_USER", "CTDNA_LEDGER")
@@ -37,6 +47,8 @@ class ReplayRequest(NamedTuple):
     """None: as each archived run."""
     archive: Path | None
     """Where run folders lie that are not in their old place."""
+    start: Start
+    """From what each archived run has read, or from the FASTQ files that it has kept."""
     threads: int
 
 
@@ -45,7 +57,8 @@ class Replayed(NamedTuple):
 
     run: ArchivedRun
     folder: Path
-    inputs: str
+    start: Start
+    inputs: Proof
     failure: str | None
 
 
@@ -149,12 +162,16 @@ def _replay_one(run: ArchivedRun, request: ReplayRequest, kits: Path, folder: Pa
         InputError: its input is gone or changed, or another replay stands there.
     """
     check_results(run)
-    run = found_input(run, request.archive)
-    inputs = check_inputs(run)
+    if request.start == "fastq":
+        run = kept_fastq(run)
+        inputs = check_fastq(run)
+    else:
+        run = found_input(run, request.archive)
+        inputs = check_inputs(run)
     failure = None if (folder / PROVENANCE).is_file() else _rerun(run, request, kits, folder)
     if failure is None and read_archive(folder).side.kit_digest != request.kit.digest:
         raise InputError(folder, "", "holds a replay with another kit", "choose another output folder")
-    return Replayed(run, folder, inputs, failure)
+    return Replayed(run, folder, request.start, inputs, failure)
 
 
 def _names(runs: tuple[ArchivedRun, ...]) -> list[str]:
@@ -182,12 +199,18 @@ def replay(request: ReplayRequest, say: Callable[[str], None]) -> tuple[Replayed
     done = []
     for i, (run, name) in enumerate(zip(runs, _names(runs), strict=True), 1):
         say(f"replay {i} of {len(runs)}: run {run.run_id}")
-        done.append(_replay_one(run, request, kits, request.output / RUNS / name))
+        place = name if request.start == "input" else f"{name}.{request.start}"
+        done.append(_replay_one(run, request, kits, request.output / RUNS / place))
     return tuple(done)
 
 
 def _nothing() -> Compared:
     return Compared((), (), (), 0, 0, ())
+
+
+def _of_samples(found: Compared) -> Compared:
+    """Return the comparison without what only base calls tell of a run."""
+    return found._replace(differences=tuple(one for one in found.differences if one.sample is not None))
 
 
 def compare(replayed: tuple[Replayed, ...], limits: Limits) -> Equivalence:
@@ -199,20 +222,19 @@ def compare(replayed: tuple[Replayed, ...], limits: Limits) -> Equivalence:
     runs, compared = [], []
     for one in replayed:
         side = None if one.failure else read_archive(one.folder).side
-        run = ComparedRun.model_validate(
-            {
-                "run_id": one.run.run_id,
-                "baseline": one.run.side,
-                "candidate": side,
-                "inputs": one.inputs,
-                "failure": one.failure,
-                "samples": one.run.samples,
-            }
+        run = ComparedRun(
+            run_id=one.run.run_id,
+            baseline=one.run.side,
+            candidate=side,
+            start=one.start,
+            inputs=one.inputs,
+            failure=one.failure,
+            samples=one.run.samples,
         )
         runs.append(run)
         is_comparable = side is not None and side.reference == one.run.side.reference
         found = compare_runs(run.run_id, run.samples, one.run.folder, one.folder) if is_comparable else _nothing()
-        compared.append(found)
+        compared.append(found if one.start == "input" else _of_samples(found))
     return equivalence_of(tuple(runs), tuple(compared), limits)
 
 
@@ -233,4 +255,4 @@ def stand_beside(old: Path, new: Path) -> Replayed:
     if same != others:
         raise InputError(new, PROVENANCE, "was made from another run folder", "give two results of one run")
     samples = tuple(dict.fromkeys((*runs[0].samples, *runs[1].samples)))
-    return Replayed(runs[0]._replace(samples=samples), new, "provenance" if same else "unverified", None)
+    return Replayed(runs[0]._replace(samples=samples), new, "input", "provenance" if same else "unverified", None)

@@ -18,7 +18,8 @@ from ctdna.model.params.qc import VariantClass
 from ctdna.validation import words
 from ctdna.validation.rules import LoadedRules, LoadedStages
 
-SAME, UNTOUCHED, CONTENT = "IMP-SAME-001", "IMP-UNTOUCHED-001", "IMP-CONTENT-001"
+SAME, UNTOUCHED = "IMP-SAME-001", "IMP-UNTOUCHED-001"
+CONTENT, OTHER_BUILD = "IMP-CONTENT-001", "IMP-BUILD-001"
 EQUIVALENCE_CLAIM = "equivalence"
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
@@ -32,6 +33,36 @@ class Evidence(NamedTuple):
     """Made with the kit that it is carried to."""
     carried: frozenset[str]
     """Ids of those that were carried to the old kit earlier, whatever kit they were made with."""
+
+
+class BuildStep(NamedTuple):
+    """A change of the build that goes with the change of the kit, or comes alone."""
+
+    before: str
+    """Digest of the build that evidence was made with."""
+    after: str
+    changes: tuple[ImpactedChange, ...]
+
+
+class Move(NamedTuple):
+    """From which kit, and perhaps build, to which, and everything that differs."""
+
+    before: Version
+    after: Version
+    changes: tuple[ImpactedChange, ...]
+    build: BuildStep | None = None
+    """None: builds are not looked at."""
+
+    def changes_for(self, one: EvidenceAdded) -> tuple[ImpactedChange, ...]:
+        """Return what lies between a piece of evidence and the new kit and build."""
+        kit = () if self.before.digest == self.after.digest else self.changes
+        has_build = self.build is None or one.build_digest == self.build.after
+        return kit if self.build is None or has_build else (*kit, *self.build.changes)
+
+    @property
+    def all_changes(self) -> tuple[ImpactedChange, ...]:
+        """Return every difference of kits and builds."""
+        return (*self.changes, *(self.build.changes if self.build else ()))
 
 
 class _Verdict(NamedTuple):
@@ -99,32 +130,34 @@ def _item(one: EvidenceAdded, verdict: _Verdict) -> CarriedItem:
     )
 
 
-def replays_of(evidence: Evidence, before: Version, after: Version) -> tuple[str, ...]:
-    """Return the ids of replays that showed the new kit to be equivalent to the old one, content for content."""
+def replays_of(evidence: Evidence, move: Move) -> tuple[str, ...]:
+    """Return the ids of replays that showed the new kit, on the new build, to be equivalent to the old one."""
     return tuple(
         one.evidence_id
         for one in evidence.new
         if one.bridge is not None
         and one.bridge.verdict == "equivalent"
-        and one.bridge.kit_digest == before.digest
-        and one.kit_digest == after.digest
+        and one.bridge.kit_digest == move.before.digest
+        and one.kit_digest == move.after.digest
+        and (move.build is None or one.build_digest == move.build.after)
     )
 
 
-def _carried(
-    one: EvidenceAdded,
-    before: Version,
-    after: Version,
-    changes: tuple[ImpactedChange, ...],
-    replays: tuple[str, ...],
-    is_carried: bool,
-) -> _Verdict:
-    if one.kit_digest != before.digest and not is_carried:
-        reason = f"It was made with another content of {before.address} (digest {one.kit_digest[:16]}...)."
+def _carried(one: EvidenceAdded, move: Move, replays: tuple[str, ...], is_carried: bool) -> _Verdict:
+    if one.kit_digest != move.before.digest and not is_carried:
+        reason = f"It was made with another content of {move.before.address} (digest {one.kit_digest[:16]}...)."
         return _Verdict("not_reusable", (CONTENT,), reason, f"Repeat {one.study}.")
-    if before.digest == after.digest:
+    changes = move.changes_for(one)
+    if not changes:
         return _Verdict("reusable", (SAME,), "The kit is the same, byte by byte.")
-    return _by_changes(one, changes, replays)
+    found = _by_changes(one, changes, replays)
+    is_other_build = move.build is not None and one.build_digest not in (move.build.before, move.build.after)
+    if is_other_build and found.reuse == "reusable" and not replays:
+        reason = f"It was made with a third build (digest {one.build_digest[:16]}...)."
+        return _Verdict(
+            "after_replay", (OTHER_BUILD,), reason, f"Replay archived runs; {one.study} again if not equivalent."
+        )
+    return found
 
 
 def _added(changes: tuple[ImpactedChange, ...], table: RuleTable) -> Iterator[AddedNeed]:
@@ -193,36 +226,31 @@ def default_stage(evidence: Evidence) -> Stage:
     return STAGES[max((STAGES.index(one.stage) for one in evidence.old), default=0)]
 
 
-def carry(
-    versions: tuple[Version, Version],
-    changes: tuple[ImpactedChange, ...],
-    stage: Stage,
-    evidence: Evidence,
-    tables: tuple[LoadedRules, LoadedStages],
-) -> CarryReport:
+def carry(move: Move, stage: Stage, evidence: Evidence, tables: tuple[LoadedRules, LoadedStages]) -> CarryReport:
     """Return what becomes of every piece of evidence of the old kit, and what the new kit lacks for the stage.
 
     A replay that showed equivalence is evidence of the new kit; it makes good what waits for one.
     """
-    (before, after), (rules, stages) = versions, tables
-    replays = replays_of(evidence, before, after)
+    rules, stages = tables
+    replays = replays_of(evidence, move)
     items = []
     for one in evidence.old:
         if one.claim == EQUIVALENCE_CLAIM:
             continue
-        found = _carried(one, before, after, changes, replays, one.evidence_id in evidence.carried)
+        found = _carried(one, move, replays, one.evidence_id in evidence.carried)
         refused = _by_stage(one, stage, stages.table) if found.reuse != "not_reusable" else None
         items.append(_item(one, refused or found))
-    is_same = before.digest == after.digest
-    own = () if is_same else tuple(one for one in evidence.new if one.kit_digest == after.digest)
+    is_same = move.before.digest == move.after.digest
+    own = () if is_same else tuple(one for one in evidence.new if one.kit_digest == move.after.digest)
     return CarryReport(
-        before=before,
-        after=after,
+        before=move.before,
+        after=move.after,
+        builds=(move.build.before, move.build.after) if move.build else None,
         stage=stage,
         rules=rules.source,
         stages=stages.source,
         items=tuple(items),
-        added=tuple(_added(changes, rules.table)),
+        added=tuple(_added(move.all_changes, rules.table)),
         missing=tuple(_missing(stage, stages.table, tuple(items), own)),
         equivalence=replays,
     )

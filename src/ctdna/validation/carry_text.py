@@ -32,6 +32,7 @@ def carry_text(report: CarryReport) -> str:
     lines = [
         version_line("from", report.before),
         version_line("to", report.after),
+        *([f"builds  {report.builds[0]}", f"        {report.builds[1]}"] if report.builds else []),
         f"stage   {report.stage}",
         rules_line("rules", report.rules),
         rules_line("stages", report.stages),
@@ -112,6 +113,7 @@ def carry_page(report: CarryReport) -> Page:
         facts=(
             ("from", f"{report.before.address}, digest {report.before.digest}"),
             ("to", f"{report.after.address}, digest {report.after.digest}"),
+            ("builds", " to ".join(report.builds) if report.builds else "not looked at"),
             ("stage", report.stage),
             ("tables", f"rules {report.rules.version}, stages {report.stages.version}"),
             ("replays that showed equivalence", ", ".join(report.equivalence) or "none"),

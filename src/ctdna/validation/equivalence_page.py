@@ -30,6 +30,7 @@ _CHECKS = {
     "verdicts": "verdicts of quality control",
 }
 _OUTCOMES: dict[Outcome, str] = {"pass": "kept", "fail": "missed", "not_shown": "too little to show it"}
+_STARTS = {"input": "from the archived input", "fastq": "from kept FASTQ files: figures of the run are not compared"}
 _INPUTS = {
     "bundle": "every input is the archived one (digests of the bundle)",
     "provenance": "the files that name the run are the archived ones (digests of the provenance)",
@@ -65,7 +66,7 @@ def _side(side: Side | None) -> str:
 
 
 def _run(run: ComparedRun) -> tuple[str, ...]:
-    told = run.failure or _INPUTS[run.inputs]
+    told = run.failure or f"{_STARTS[run.start]}; {_INPUTS[run.inputs]}"
     return run.run_id, _side(run.baseline), _side(run.candidate), str(len(run.samples)), told
 
 
