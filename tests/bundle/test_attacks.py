@@ -23,6 +23,8 @@ from tests.bundle.test_export import export
 from tests.bundle.test_flips import failure
 from tests.bundle.world import SAMPLE, Site, canonical
 
+pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+
 
 def packed(path: Path, files: dict[str, bytes]) -> Path:
     with write_zip(path) as archive:

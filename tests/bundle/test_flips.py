@@ -11,6 +11,8 @@ from ctdna.ledger.local import site_keys
 from ctdna.model.errors import DefinitionError
 from tests.bundle.world import QUICK, SAMPLE, Site, at_home
 
+pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+
 REPORTS = [f"report.{language}.{kind}" for language in ("en", "zh") for kind in ("html", "pdf")]
 DOCUMENTS = ["bundle.json", "bundle.json.sig", "bundle.seal.json", "bundle.seal.json.sig"]
 RESULT = ["result.json", "reads.json"]

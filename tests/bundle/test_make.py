@@ -22,6 +22,8 @@ from ctdna.model.manifest import RunManifest
 from tests.builders_bcl import tile_of, write_run_folder, write_sheet
 from tests.bundle.world import PROVENANCE, QUICK, SAMPLE, SITE, Site, finish, make_stages, password
 
+pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+
 
 def again(site: Site, authority: Authority | None) -> None:
     manifest = read_json(site.run / "run.json", RunManifest)

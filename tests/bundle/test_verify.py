@@ -5,6 +5,8 @@ import pytest
 from ctdna.bundle.walk import Wanted
 from tests.bundle.world import SAMPLE, Site
 
+pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+
 
 @pytest.mark.req("REQ-BDL-009")
 def test_a_finished_run_holds_link_by_link(site: Site) -> None:

@@ -12,7 +12,7 @@ import pytest
 from ctdna.bundle.finish import Finished, bundle_run
 from ctdna.bundle.inputs import note_inputs
 from ctdna.bundle.make import run_key
-from ctdna.bundle.sign_off import Signing, amend, approve, review, standing
+from ctdna.bundle.sign_off import Signing, amend, approve, pdf_key, review, standing
 from ctdna.bundle.walk import Wanted, verify
 from ctdna.cli.report import command as report
 from ctdna.formats.documents import dump_json, read_json, write_json
@@ -155,6 +155,7 @@ def make_site(root: Path) -> Site:
     trace = TraceFacts(site=SITE, operator="tech", lot=LotFacts(lot="L1", expires="2030-12-31", digest=None))
     manifest, reference = make_stages(root, trace)
     finish(root, manifest, reference, _start(world.ledger, manifest))
+    pdf_key(world.ledger, None)  # made here once: to find primes takes seconds
     return site
 
 

@@ -240,7 +240,7 @@ def _write_version(at: Standing, sign_off: SignOff, entries: tuple[Entry, ...], 
         for name in (AMENDMENT, f"{AMENDMENT}.sig", RESULT, READS):
             if source_folder + name in at.case.source.sizes:
                 contents[name] = read(at.case.source, source_folder + name)
-    certificate = certificate_digest(key.certificate)
+    certificate = certificate_digest(key)
     approval = Approval(sign_off=sign_off, entries=entries, pdf_certificate=certificate, files=files)
     folder = at.root / version_folder(at.sample, sign_off.version, False)
     with atomic_path(folder) as temporary:

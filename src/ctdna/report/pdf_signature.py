@@ -11,8 +11,10 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
+from pyhanko.keys import load_certs_from_pemder_data
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -37,11 +39,8 @@ _LIBRARIES = ("pyhanko", "pyhanko_certvalidator")
 class PdfKey(NamedTuple):
     """A site's key for PDFs."""
 
-    store: bytes
-    """PKCS 12: the private key and its certificate."""
-    passphrase: bytes | None
-    certificate: bytes
-    """In PEM form."""
+    key: rsa.RSAPrivateKey
+    certificate: x509.Certificate
 
 
 class PdfSeal(NamedTuple):
@@ -110,27 +109,43 @@ def site_pdf_key(site: str, site_name: str, passphrase: bytes | None, at: dateti
     except OSError as error:
         raise InputError(store, "", f"cannot be read: {error.strerror}", "check the rights of the file") from error
     try:
-        _, found, _ = pkcs12.load_key_and_certificates(content, passphrase)
+        opened, found, _ = pkcs12.load_key_and_certificates(content, passphrase)
     except ValueError as error:
         what = "is no PKCS 12 file, or the passphrase is wrong"
         raise InputError(store, "", what, "check both; see --passphrase-file") from error
-    if found is None:
-        raise InputError(store, "", "holds no certificate", "restore the file")
-    return PdfKey(content, passphrase, found.public_bytes(serialization.Encoding.PEM))
+    if found is None or not isinstance(opened, rsa.RSAPrivateKey):
+        raise InputError(store, "", "holds no RSA key with its certificate", "restore the file")
+    return PdfKey(opened, found)
 
 
-def certificate_digest(pem: bytes) -> str:
-    """Return the SHA-256 of a certificate, as viewers show it, in hex."""
-    return x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex()
+def certificate_digest(key: PdfKey) -> str:
+    """Return the SHA-256 of the key's certificate, as viewers show it, in hex."""
+    return key.certificate.fingerprint(hashes.SHA256()).hex()
+
+
+class _Rsa(signers.Signer):  # type: ignore[misc, unused-ignore]
+    """A signer by a key that is open already: the library's own opens it anew for each signature."""
+
+    def __init__(self, key: PdfKey) -> None:
+        """Take the key and its certificate."""
+        der = key.certificate.public_bytes(serialization.Encoding.DER)
+        super().__init__(signing_cert=next(iter(load_certs_from_pemder_data(der))))
+        self._key = key.key
+
+    async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
+        """Return the signature (RSASSA-PKCS1-v1_5 with SHA-256), or as many zeros."""
+        return bytes(self._key.key_size // 8) if dry_run else self._key.sign(data, PKCS1v15(), hashes.SHA256())
 
 
 class _Writer(IncrementalPdfFileWriter):  # type: ignore[misc, unused-ignore]
     """A writer that appends the signature and nothing else, and draws nothing at random."""
 
     def __init__(self, content: bytes) -> None:
-        """Take the PDF; the second part of its new id, random in the library, is of its digest."""
+        """Take the PDF; what the library draws at random of its new id is taken from its digest."""
         super().__init__(io.BytesIO(content))
-        self._document_id[1] = generic.ByteStringObject(hashlib.sha256(content).digest()[:16])
+        drawn = (1,) if "/ID" in self.prev.trailer else (0, 1)
+        for part in drawn:
+            self._document_id[part] = generic.ByteStringObject(hashlib.sha256(content).digest()[:16])
 
     def _update_meta(self) -> None:
         """Leave the document's own dates: the library would set them by this machine's clock."""
@@ -151,13 +166,7 @@ def sign_pdf(content: bytes, key: PdfKey, seal: PdfSeal) -> bytes:
     """Return the PDF with a signature appended (incremental update); the given bytes are its beginning.
 
     The same PDF, key and seal give the same bytes.
-
-    Raises:
-        InputError: the key cannot be opened.
     """
-    signer = signers.SimpleSigner.load_pkcs12_data(key.store, other_certs=(), passphrase=key.passphrase)
-    if signer is None:
-        raise InputError(None, "PDF key", "cannot be opened", "check the passphrase; see --passphrase-file")
     meta = signers.PdfSignatureMetadata(
         field_name=FIELD,
         md_algorithm="sha256",
@@ -166,7 +175,7 @@ def sign_pdf(content: bytes, key: PdfKey, seal: PdfSeal) -> bytes:
         reason=seal.reason,
         location=seal.location,
     )
-    pdf_signer = _Signer(meta, signer=signer)
+    pdf_signer = _Signer(meta, signer=_Rsa(key))
     pdf_signer.at = seal.at
     signed = io.BytesIO()
     pdf_signer.sign_pdf(_Writer(content), output=signed)
