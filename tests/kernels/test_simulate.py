@@ -53,15 +53,16 @@ def test_poisson_numbers_follow_the_law(mean: float) -> None:
 
 @st.composite
 def _fragments(draw_: st.DrawFn) -> tuple[str, int, int, list[tuple[int, str, str]]]:
-    reference = draw_(st.text("ACGT", min_size=60, max_size=120))
-    start = draw_(st.integers(0, 15))
-    n_bases = draw_(st.integers(20, len(reference) - start))
-    alleles, at = [], start
-    for _ in range(draw_(st.integers(0, 4))):
-        pos, n_ref = at + draw_(st.integers(0, 8)), draw_(st.integers(1, 6))
-        if pos + n_ref <= start + n_bases:
-            alleles.append((pos, reference[pos : pos + n_ref], draw_(st.text("ACGT", min_size=1, max_size=9))))
-            at = pos + n_ref
+    """Return a reference, a fragment's start and length, and its alleles; it may begin within the first's bases."""
+    reference = draw_(st.text("ACGT", min_size=90, max_size=140))
+    start = draw_(st.integers(10, 25))
+    n_bases = draw_(st.integers(20, 50))
+    alleles, at = [], start - draw_(st.integers(0, 8))
+    for i in range(draw_(st.integers(0, 4))):
+        pos, n_ref = at + (draw_(st.integers(0, 8)) if i else 0), draw_(st.integers(1, 6))
+        alt = draw_(st.text("ACGT", min_size=max(1, start - pos + 1), max_size=12))
+        alleles.append((pos, reference[pos : pos + n_ref], alt))
+        at = max(pos + n_ref, start)
     return reference, start, n_bases, alleles
 
 
