@@ -99,6 +99,36 @@ def test_parts_of_an_mnv_are_shown_and_marked() -> None:
     assert (result.loci.state[i], result.loci.reason[i]) == ("NO_CALL", "part_of_mnv")
 
 
+@pytest.mark.parametrize("is_left", [False, True])
+def test_reads_that_end_near_an_mnv_and_are_clipped_there_count(is_left: bool) -> None:
+    """An aligner clips two mismatches near an end; of the reference's molecules that end there, each counts."""
+    mnv = [SNV, Edit(521, REFERENCE[521], flip(REFERENCE[521]))]
+    reads, size, n_beyond = crowd(600, 1, [(10, mnv)]), 164, 3
+
+    def at_end(name: int, edits: Sequence[Edit], beyond: int) -> list[Read]:
+        start0 = 520 - beyond if is_left else 522 + beyond - size
+        return molecule(name, start0, size, DUPLEX, edits)
+
+    cut = range(520 - n_beyond, 522) if is_left else range(520, 522 + n_beyond)
+    junk = [Edit(k, REFERENCE[k], flip(REFERENCE[k], 2)) for k in cut]
+    for name in range(1000, 1006):
+        reads += [_clipped(read, 2 + n_beyond, is_left) for read in at_end(name, mnv, n_beyond)]
+        reads += [_clipped(read, 1, is_left) for read in at_end(name + 100, mnv, -1)]
+        reads += [_clipped(read, 2 + n_beyond, is_left) for read in at_end(name + 200, junk, n_beyond)]
+    before, after = (called(some).variants for some in (reads[: 2 * 600], reads))
+    few, more = (next(v for v in found if v.parts) for found in (before, after))
+    assert (few.n_alt, more.n_alt, more.depth - few.depth) == (10, 16, 6)
+
+
+def _clipped(read: Read, n: int, is_left: bool) -> Read:
+    """Return the read with its n outermost bases clipped, if it is the fragment's that ends there."""
+    if bool(read.flag & 16) == is_left:
+        return read
+    rest = len(read.bases) - n
+    cigar = f"{n}S{rest}M" if is_left else f"{rest}M{n}S"
+    return read._replace(cigar=cigar, pos0=read.pos0 + n if is_left else read.pos0)
+
+
 def test_neighbours_in_different_molecules_stay_apart() -> None:
     result = called(crowd(1500, 1, [(15, [SNV]), (15, [OTHER_SNV])]))
     assert [variant.variant_class for variant in passed(result)] == ["snv", "snv"]

@@ -25,7 +25,6 @@ from ctdna.stages.candidates import (
     count_verdicts,
     find_indels,
     indel_context,
-    joint,
     make_allele,
     make_change,
     on_target,
@@ -177,7 +176,7 @@ class _Caller:
         """Return the candidate of an allele that another sample showed, judged on this one."""
         if not candidate.parts:
             return self.judge(candidate.allele)
-        verdicts = joint([self.phasing.verdicts(part) for part in candidate.parts])
+        verdicts = self.phasing.together(candidate.allele, candidate.parts)
         return self.joint(candidate.allele, verdicts, [self.judge(part) for part in candidate.parts])
 
     def substitutions(self) -> list[Candidate]:

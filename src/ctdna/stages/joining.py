@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ctdna.kernels.realign_alleles import ALT, DISAGREE, FLANK, LEANS, Change
+from ctdna.kernels.realign_alleles import ALT, DISAGREE, FLANK, LEANS, OTHER, Change
 from ctdna.model.evidence import Allele, Panel
 from ctdna.model.params.call import CallParams
 from ctdna.stages.candidates import (
@@ -86,10 +86,24 @@ class Phasing:
             for whole in self._wholes.get(allele, ()):
                 own = _with_carriers(own, self._judge_indel(whole))
             return own
-        bases = [(allele.slot + k, alt) for k, (ref, alt) in enumerate(zip(allele.ref, allele.alt, strict=True))
-                 if ref != alt]  # fmt: skip
-        parts = [judge_base(self._evidence, self.index, slot, alt, self._end_bases) for slot, alt in bases]
-        return parts[0] if len(parts) == 1 else joint(parts)
+        pairs = enumerate(zip(allele.ref, allele.alt, strict=True))
+        parts = [Allele(allele.slot + k, ref, alt) for k, (ref, alt) in pairs if ref != alt]
+        if len(parts) > 1:
+            return self.together(allele, parts)
+        return judge_base(self._evidence, self.index, parts[0].slot, parts[0].alt, self._end_bases)
+
+    def together(self, whole: Allele, parts: Sequence[Allele]) -> Verdicts:
+        """Return what molecules say about all parts of a joint change at once.
+
+        An aligner clips a read that ends near several substitutions, but no read of the reference there. So of a whole
+        of substitutions alone, molecules count too whose clipped bases show it.
+        """
+        said = joint([self.verdicts(part) for part in parts])
+        if any(part.variant_class != "snv" for part in parts):
+            return said
+        laid = self._judge_indel(whole)
+        is_new = (laid.verdict == ALT) & ~np.isin(laid.molecule, said.molecule)
+        return _with_carriers(said, laid._replace(verdict=np.where(is_new, ALT, OTHER).astype(np.uint8)))
 
     def _judge_indel(self, allele: Allele) -> Verdicts:
         change = change_of(self._evidence.panel, allele)
@@ -182,10 +196,12 @@ def join_candidates(
     added = []
     for group in _groups(len(candidates), _edges(candidates, is_part, phasing, params)):
         parts = [candidates[i] for i in group]
-        verdicts = joint([phasing.verdicts(part.allele) for part in parts])
-        least = min(_n_alt(phasing.verdicts(part.allele)) for part in parts)
+        alleles = [part.allele for part in parts]
+        verdicts = joint([phasing.verdicts(allele) for allele in alleles])
+        least = min(_n_alt(phasing.verdicts(allele)) for allele in alleles)
         if _n_alt(verdicts) >= max(MIN_JOINT, params.mnv_min_share * least):
-            added.append(rate(joined_allele(panel, [part.allele for part in parts]), verdicts, parts))
+            whole = joined_allele(panel, alleles)
+            added.append(rate(whole, phasing.together(whole, alleles), parts))
             is_part.update(group)
     marked = [c._replace(is_part=True) if i in is_part else c for i, c in enumerate(candidates)]
     return marked + added
