@@ -80,7 +80,7 @@ class Neighbourhood:
         return bool(n_doubtful >= params.misaligned_share * max(1, n))
 
     def is_elsewhere(self, candidate: Candidate) -> bool:
-        """Return whether the aligner names another place for most molecules with the allele, more than for the others.
+        """Return whether most molecules with the allele fit another place as well, more than the others do.
 
         By Fisher's exact test against the reference molecules, at `artefact_p`; a whole target that is not unique
         marks nothing.
