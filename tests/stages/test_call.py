@@ -382,3 +382,18 @@ def test_clean_normals_give_no_calls() -> None:
                 reads[i] = read = read._replace(bases=bases)
         n_called += len(passed(called(reads)))
     assert n_called <= 1
+
+
+def test_a_long_indel_is_looked_at_for_one_molecule_and_counted_once_all_are_laid() -> None:
+    """Of another molecule it is clipped away; a short indel of one molecule is no candidate."""
+    clipped = [_clipped_behind(read, 511) for read in molecule(1001, 440, 160, DUPLEX, [INSERTION])]
+    found = called(crowd(600, 1) + molecule(1000, 450, 160, DUPLEX, [INSERTION]) + clipped).variants
+    assert [(applied(v), v.n_alt) for v in found] == [(planted([INSERTION]), 2)]
+    short = Edit(520, REFERENCE[520:522], REFERENCE[520])
+    assert not called(crowd(600, 1) + molecule(1000, 450, 160, DUPLEX, [short])).variants
+
+
+def _clipped_behind(read: Read, pos0: int) -> Read:
+    """Return the read with all from a position on clipped."""
+    n = len(read.bases) - (pos0 - read.pos0)
+    return read._replace(cigar=f"{len(read.bases) - n}M{n}S") if n > 0 else read

@@ -21,7 +21,7 @@ def _misfit(data: Bytes, at: Int) -> tuple[Int, Int]:
         elif field >= 2 and _ZERO <= letter < _ZERO + 10:
             number = 10 * number + letter - _ZERO
         elif field == 2:
-            total += number if letter == _S or letter == _H else 0
+            total += number if letter in (_S, _H) else 0
             number = np.int64(0)
         at += 1
     return total + number, at + (1 if data[at] == _SEMICOLON else 0)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels import evidence as kernels
-from ctdna.kernels.lesions import count_lesions
 from ctdna.kernels.cigar import clips
+from ctdna.kernels.lesions import count_lesions
 from ctdna.kernels.other_place import fits_elsewhere
 from ctdna.kernels.record import find_tag, kind_code, record_fields, tag_code
 from ctdna.kernels.tags import int_values

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ctdna.kernels.realign_alleles import ALT, DISAGREE, FLANK, LEANS, OTHER, Change
+from ctdna.kernels.realign_alleles import ALT, DISAGREE, FLANK, LEANS, OTHER, SHORT_REPEAT, Change
 from ctdna.model.evidence import Allele, Panel
 from ctdna.model.params.call import CallParams
 from ctdna.stages.candidates import (
@@ -30,7 +30,7 @@ MIN_JOINT = 2
 
 
 class IndelAlleles(NamedTuple):
-    """The indels to be judged: found in CIGARs by `floor` molecules or more, or assembled from clipped reads."""
+    """The indels to be judged: found in CIGARs, or assembled from clipped reads."""
 
     changes: tuple[Change, ...]
     parts: dict[Allele, tuple[Allele, ...]]
@@ -41,7 +41,11 @@ NO_INDELS = IndelAlleles((), {})
 
 
 def indel_alleles(indels: IndelTable, assembled: Sequence[Change], floor: int) -> IndelAlleles:
-    """Return the distinct indels worth judging, in the order of place."""
+    """Return the distinct indels worth judging, in the order of place.
+
+    Aligners write a long indel, or one beside other changes, in one way here and in another there, and clip many of its
+    reads. So of these, one molecule is enough to be looked at: what counts is how many show it once all are laid on it.
+    """
     n_molecules: dict[tuple[int, int, bytes], int] = {}
     changes: dict[tuple[int, int, bytes], Change] = {}
     parts: dict[Allele, tuple[Allele, ...]] = {}
@@ -49,12 +53,16 @@ def indel_alleles(indels: IndelTable, assembled: Sequence[Change], floor: int) -
         key = change_key(event.change)
         changes[key] = event.change
         n_molecules[key] = n_molecules.get(key, 0) + event.n_molecules
-    chosen = {key: change for key, change in changes.items() if n_molecules[key] >= floor}
-    chosen |= {change_key(change): change for change in assembled}
+    chosen = {key: change for key, change in changes.items() if n_molecules[key] >= floor or _is_long(change)}
+    chosen |= {change_key(change): change for change in (*assembled, *(indel.event.change for indel in indels.joint))}
     for indel in indels.joint:
         if change_key(indel.event.change) in chosen:
             parts[indel.event.allele] = indel.parts
     return IndelAlleles(tuple(chosen[key] for key in sorted(chosen)), parts)
+
+
+def _is_long(change: Change) -> bool:
+    return max(change.n_deleted, len(change.inserted)) > SHORT_REPEAT
 
 
 class Phasing:
