@@ -97,7 +97,11 @@ class _Caller:
         self.panel = evidence.panel
         self.sites: SiteTable = site_table(evidence)
         self.indels: IndelTable = find_indels(evidence, params.fragment_end_bases, params.mnv_distance)
-        self.rates: Rates = sample_rates(evidence, self.sites, self.indels, trained, params)
+        self.places = indel_places(self.panel)
+        self.place_depth = place_depth(evidence, self.places)
+        self.rates: Rates = sample_rates(
+            self.panel, self.sites, self.indels, self.places, self.place_depth, trained, params
+        )
         floor = max(1, params.evidence_floor)
         self.alleles = indel_alleles(self.indels, assembled_changes(evidence, floor), floor)
         self.phasing = Phasing(evidence, params.fragment_end_bases, self.alleles)
@@ -113,9 +117,7 @@ class _Caller:
     @cached_property
     def other_alpha(self) -> float:
         """Return the level of one indel's or joint change's test."""
-        places = indel_places(self.panel)
-        depth = place_depth(self.evidence, places)
-        return other_alpha(places, depth, self.rates.indels, self.params, self.threads)
+        return other_alpha(self.places, self.place_depth, self.rates.indels, self.params, self.threads)
 
     def alpha_of(self, key: Key, variant_class: str) -> float:
         alpha = self.substitution_alpha if variant_class == "snv" else self.other_alpha
@@ -194,6 +196,13 @@ class _Caller:
         found = [self.other(allele) for allele in (make_allele(self.panel, c) for c in some)
                  if allele.variant_class == "indel"]  # fmt: skip
         return [candidate for candidate in found if candidate.n_alt >= floor]
+
+
+class _WhiteCaller(_Caller):
+    """Judges the subject's white cells, which are held to a level of their own (`stages.origin`)."""
+
+    def alpha_of(self, key: Key, variant_class: str) -> float:
+        return self.params.white_alpha
 
 
 def _listed(panel: Panel, hotspots: Sequence[Hotspot], snps: Sequence[CommonSnp]) -> tuple[Listed, list[HotspotRow]]:
@@ -283,7 +292,7 @@ def _metrics(
 
 
 def _marker(caller: _Caller, trained: TrainedBackground | None, white: Evidence | None) -> Marker:
-    judge_white = _Caller(white, caller.params, caller.listed, trained, caller.threads).again if white else None
+    judge_white = _WhiteCaller(white, caller.params, caller.listed, trained, caller.threads).again if white else None
     around = Neighbourhood(caller.evidence, caller.phasing, caller.params)
     return Marker(caller.params, caller.sites, trained, around, judge_white)
 
