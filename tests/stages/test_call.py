@@ -152,6 +152,28 @@ def test_depths_equal_a_slow_recount() -> None:
             assert got.counts.classes[slot, code].tolist() == want.tolist(), (slot, base)
 
 
+def test_where_the_strands_differ_a_molecule_counts_as_one_strand_of_that_base() -> None:
+    reads, at = molecule(1, 450, 90, (3, 2)), 520 - 450
+    other = flip(REFERENCE[520])
+    for k in (0, 1):
+        bases, n = reads[k].bases, len(reads[k].bases)
+        changed = bases[:at] + other + bases[at + 1 :]
+        tags = reads[k].tags | {"ac": bases, "bc": changed, "aq": "I" * n, "bq": "-" * n}
+        reads[k] = reads[k]._replace(tags=tags)
+    got = evidence(reads)
+    slot = got.panel.slot(CONTIG, 520)
+    code = "ACGT".index(REFERENCE[520])
+    assert got.counts.classes[slot, code].tolist() == [0, 0, 1, 0, 0, 0, 0, 0]
+    assert got.counts.classes[slot - 1, "ACGT".index(REFERENCE[519])].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
+    flipped = [read._replace(bases=read.tags["bc"]) for read in reads]
+    shown = evidence(flipped).counts.classes[slot, "ACGT".index(other)]
+    assert shown.tolist() == [0, 0, 0, 0, 1, 0, 0, 0]
+    for some in (reads, flipped):
+        expected, counts = site_counts(some, PARAMS), evidence(some).counts.classes[slot]
+        for code, base in enumerate("ACGT"):
+            assert counts[code].tolist() == expected.get((520, base), np.zeros(8, int)).tolist()
+
+
 def test_disagreeing_mates_count_nowhere() -> None:
     reads = molecule(1, 450, 120)
     at = 500 - reads[0].pos0
