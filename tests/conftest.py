@@ -15,6 +15,7 @@ settings.register_profile("search", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+pytest_plugins = ["pytester", "tests.traceability"]
 
 
 def _real_data() -> Path:

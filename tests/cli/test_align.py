@@ -42,6 +42,7 @@ def arguments(tmp_path: Path, pair: tuple[Path, Path], reference: Path) -> list[
     return ["--r1", pair[0], "--r2", pair[1], "--reference", reference, "--output", tmp_path / "o.bam"]
 
 
+@pytest.mark.req("REQ-ALN-001")
 def test_pairs_are_aligned_as_bwa_alone_aligns_them(tmp_path: Path, pair: tuple[Path, Path], reference: Path) -> None:
     metrics = tmp_path / "align.json"
     align(*arguments(tmp_path, pair, reference), "--sample", "S1", "--metrics", metrics)
@@ -133,6 +134,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, pair: tuple[Pa
         assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.req("REQ-ALN-004")
 def test_an_index_of_another_reference(tmp_path: Path, pair: tuple[Path, Path], reference: Path) -> None:
     index = Path(f"{reference}.fai")
     index.write_text(index.read_text().splitlines()[0] + "\n")
@@ -141,6 +143,7 @@ def test_an_index_of_another_reference(tmp_path: Path, pair: tuple[Path, Path], 
     assert not (tmp_path / "o.bam").exists()
 
 
+@pytest.mark.req("REQ-ALN-003")
 def test_an_aligner_that_loses_reads(
     tmp_path: Path, pair: tuple[Path, Path], reference: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

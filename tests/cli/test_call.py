@@ -150,6 +150,7 @@ def test_depth_equals_the_molecules_of_a_pileup(folder: Path) -> None:
     assert depths == {pos1: seen.get(pos1, 0) for pos1 in range(401, 701)}
 
 
+@pytest.mark.req("REQ-REP-003")
 def test_same_bytes_for_any_threads_and_order(folder: Path) -> None:
     reads = crowd(1200, 1, [(12, [SNV]), (9, [DELETION])])
     digests = []
@@ -245,6 +246,7 @@ def test_background_is_trained_bound_and_used(folder: Path) -> None:
     assert "##ctdna_background=trained on 3 donors" in gzip.decompress((folder / "o.vcf.gz").read_bytes()).decode()
 
 
+@pytest.mark.req("REQ-BKG-005")
 def test_background_of_another_panel_or_rule_is_refused(folder: Path) -> None:
     path = train(folder)
     out = ["--output", folder / "o.vcf.gz", "--background", path]
@@ -255,6 +257,7 @@ def test_background_of_another_panel_or_rule_is_refused(folder: Path) -> None:
         run(call, *inputs(folder), *out)
 
 
+@pytest.mark.req("REQ-BKG-005")
 def test_damaged_background_is_refused(folder: Path) -> None:
     path = train(folder)
     text = gzip.decompress(path.read_bytes()).decode()
@@ -333,6 +336,7 @@ def test_calibration_is_written_as_table_plot_header_and_metrics(folder: Path) -
     assert trained.calibration["substitutions_tests"] == 2699
 
 
+@pytest.mark.req("REQ-BKG-006")
 def test_few_normals_are_warned_of_and_not_held_out(folder: Path) -> None:
     args = ["--normals", *normals(folder, 2), *inputs(folder)[2:], "--output", folder / "bg.gz"]
     args += ["--calibration-plot", folder / "c.svg"]
@@ -343,6 +347,7 @@ def test_few_normals_are_warned_of_and_not_held_out(folder: Path) -> None:
     assert "Too few normals to hold one out." in (folder / "c.svg").read_text()
 
 
+@pytest.mark.req("REQ-BKG-006")
 def test_normals_of_two_sequencers_are_refused_unless_named(folder: Path) -> None:
     bams = []
     for i, model in enumerate(("NovaSeq 6000", "NextSeq 550")):
@@ -369,6 +374,7 @@ def test_reads_of_another_sequencer_than_the_background_s_are_warned_of(folder: 
         assert (what in said) == is_warned
 
 
+@pytest.mark.req("REQ-KIT-004")
 def test_options_that_contradict_the_kit_are_refused(folder: Path) -> None:
     args = [*inputs(folder)[:4], "--output", folder / "o.vcf.gz", "--kit", "ctdna-demo@1.0.0"]
     with pytest.raises(InputError, match=r"--min-mapq: found 3, but kit ctdna-demo@1\.0\.0 sets"):

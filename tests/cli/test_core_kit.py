@@ -32,6 +32,7 @@ def ctdna(*args: str | Path) -> str:
     return result.output
 
 
+@pytest.mark.req("REQ-CAL-009")
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_planted_variants_come_out_in_genome_coordinates(

@@ -47,6 +47,7 @@ def _text(path: Path) -> str:
     return gzip.decompress(path.read_bytes()).decode()
 
 
+@pytest.mark.req("REQ-DMX-001")
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_encoding_gives_the_same_reads(tmp_path: Path, kind: str) -> None:
     output = tmp_path / "out"
@@ -116,6 +117,7 @@ def test_kit_refuses_contradiction(tmp_path: Path) -> None:
     _run(*arguments, "--barcode-mismatches", 1, 1)
 
 
+@pytest.mark.req("REQ-DMX-009")
 def test_sheet_of_another_kit(tmp_path: Path) -> None:
     path = _folder(tmp_path)
     sheet = path / "SampleSheet.csv"
@@ -124,6 +126,7 @@ def test_sheet_of_another_kit(tmp_path: Path) -> None:
         _run(path, "--output", tmp_path / "out", "--kit", "ctdna-demo@1.0.0")
 
 
+@pytest.mark.req("REQ-DMX-003")
 def test_collisions_are_refused(tmp_path: Path) -> None:
     path = _folder(tmp_path)
     write_sheet(path / "SampleSheet.csv", ["S1,AAAA,CCCC", "S2,AATT,CCCC"])
@@ -132,6 +135,7 @@ def test_collisions_are_refused(tmp_path: Path) -> None:
     _run(path, "--output", tmp_path / "out", "--barcode-mismatches", 0, 0)
 
 
+@pytest.mark.req("REQ-DMX-005")
 def test_wrong_orientation_stops_early(tmp_path: Path) -> None:
     tile = tile_of(["ACGTAAAAACCGTTTG"] * 120)
     path = write_run_folder(tmp_path / "run", READS, {1: {1101: tile}}, instrument="NB500001")
@@ -251,6 +255,7 @@ def test_fastq_names(tmp_path: Path, names: list[str], message: str) -> None:
         _run(folder, "--output", tmp_path / "out")
 
 
+@pytest.mark.req("REQ-DMX-010")
 def test_fastq_mates_must_fit(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -112,6 +112,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.req("REQ-CAL-007")
 def test_depth_and_alternate_molecules_of_every_site(folder: Path) -> None:
     seen = columns(folder / "sorted.bam")
     rows = list(read_loci(folder / "o.loci.tsv.gz"))
@@ -125,6 +126,7 @@ def test_depth_and_alternate_molecules_of_every_site(folder: Path) -> None:
     assert sum(column.deleted for column in seen.values()) > 50
 
 
+@pytest.mark.req("REQ-CAL-007")
 def test_dp_and_ad_of_substitutions_in_the_vcf(folder: Path) -> None:
     seen = columns(folder / "sorted.bam")
     snvs = [v for v in read_vcf(folder / "o.vcf.gz") if v.variant_class == "snv"]
@@ -138,6 +140,7 @@ def test_dp_and_ad_of_substitutions_in_the_vcf(folder: Path) -> None:
     assert (IN_DELETION.pos0 + 1, IN_DELETION.alt) in got
 
 
+@pytest.mark.req("REQ-CAL-007")
 def test_ad_and_dp_of_indels_in_the_vcf(folder: Path) -> None:
     seen = columns(folder / "sorted.bam")
     indels = {(v.pos1, v.ref, v.alt): v for v in read_vcf(folder / "o.vcf.gz") if v.variant_class == "indel"}

@@ -119,6 +119,7 @@ def test_messages_of_the_files(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*out_R*"))
 
 
+@pytest.mark.req("REQ-EXT-005")
 def test_reads_shorter_than_the_umi_are_counted(tmp_path: Path) -> None:
     reads = [("a", "ACG", "III"), ("b", "ACGTACT", "IIIIIII"), ("c", "ACGTACTG", "IIIIIIII")]
     path = write_fastq(tmp_path / "in.fastq", reads)

@@ -24,6 +24,7 @@ def _families(path: Path) -> set[frozenset[str]]:
     return {frozenset(members) for members in found.values()}
 
 
+@pytest.mark.req("REQ-GRP-001")
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_families_from_fastq_are_fgbios(real_data: Path, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_writes_groups_metrics_and_histogram(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["h.tsv", "in.bam", "m.json", "out.bam"]
 
 
+@pytest.mark.req("REQ-GRP-002")
 def test_same_bytes_for_any_number_of_threads(tmp_path: Path) -> None:
     source = bam(tmp_path / "in.bam", 900)
     for threads in (1, 2):
@@ -163,6 +164,7 @@ def test_input_whose_header_says_it_is_in_order(tmp_path: Path, starts: list[int
     assert len({path.read_text() for path in tmp_path.glob("*.json")}) == 1
 
 
+@pytest.mark.req("REQ-GRP-002")
 def test_same_bytes_for_any_memory(tmp_path: Path) -> None:
     source = bam(tmp_path / "in.bam", 900)
     for size in ("320M", "2G"):

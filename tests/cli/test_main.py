@@ -31,6 +31,7 @@ def _raiser(error: BaseException) -> Callable[[], object]:
     return work
 
 
+@pytest.mark.req("REQ-ERR-001")
 @pytest.mark.parametrize(
     "error, code, line",
     [
@@ -65,6 +66,7 @@ def test_debug_lets_the_failure_through(monkeypatch: pytest.MonkeyPatch, error: 
         _run(monkeypatch, _raiser(error), "--debug")
 
 
+@pytest.mark.req("REQ-ERR-005")
 def test_a_defect_of_the_program_is_not_told_as_wrong_input(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ZeroDivisionError):
         _run(monkeypatch, _raiser(ZeroDivisionError()))

@@ -38,6 +38,7 @@ def test_values_in_a_row_and_what_was_given(args: list[str], shown: tuple[object
     assert CliRunner().invoke(some, args).output == repr(shown) + "\n"
 
 
+@pytest.mark.req("REQ-KIT-004")
 def test_options_that_contradict_the_kit_are_refused() -> None:
     settings = GroupParams(strategy="paired", edits=1, min_mapq=20, min_umi_length=None, allow_inter_contig=True)
     options.check_against_kit("demo@1.0.0", settings, {"strategy": "paired", "min_mapq": 20})

@@ -28,6 +28,7 @@ def _digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+@pytest.mark.req("REQ-REP-005")
 def test_the_same_seed_gives_the_same_bytes_for_any_number_of_threads(tmp_path: Path) -> None:
     _run(tmp_path / "one", "--threads", "1")
     _run(tmp_path / "two", "--threads", "2")
@@ -49,6 +50,7 @@ def test_demultiplexing_the_run_folder_gives_the_fastqs_that_are_written_directl
         assert (tmp_path / "fastq" / name).read_bytes() == (tmp_path / "out" / name).read_bytes(), name
 
 
+@pytest.mark.req("REQ-REP-005")
 def test_truth_says_what_was_planted(tmp_path: Path) -> None:
     _run(tmp_path / "fastq", "--fastq-only")
     document = json.loads((tmp_path / "fastq" / "truth" / "truth.json").read_text())

@@ -23,6 +23,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.req("REQ-REP-004")
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_no_kernel_has_two_specialisations() -> None:

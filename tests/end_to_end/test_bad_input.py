@@ -121,6 +121,7 @@ def test_mates_that_do_not_belong_together(world: World, tmp_path: Path, out: Pa
     refused(out, command, 2, "one.fastq: record 4: read m0c3 stands beside stranger of")
 
 
+@pytest.mark.req("REQ-BAL-003")
 def test_reads_that_are_all_rejected_are_counted(world: World, tmp_path: Path, out: Path) -> None:
     reads = [(f"r{i}", "ACGTA", "IIIII") for i in range(7)]
     paths = {name: write_fastq(tmp_path / f"{name}.fastq", reads) for name in ("r1", "r2")}
@@ -193,6 +194,7 @@ def test_another_sequence_of_the_same_names(
         refused(out, world.command(stage, out, reference=path), 2, "the aligner's index is of another sequence")
 
 
+@pytest.mark.req("REQ-ALN-004")
 def test_contigs_that_are_missing_or_of_another_length(
     world: World, out: Path, other_reference: Callable[[dict[str, str]], Path]
 ) -> None:

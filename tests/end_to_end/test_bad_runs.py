@@ -43,6 +43,7 @@ def out(tmp_path: Path) -> Path:
 # Run folders
 
 
+@pytest.mark.req("REQ-DMX-007")
 @pytest.mark.parametrize("how", ["missing", "folder", "empty", "text", "cut"])
 @pytest.mark.parametrize(
     "kind, name",
@@ -98,6 +99,7 @@ SHEETS: dict[str, tuple[bytes | list[str], str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.req("REQ-DMX-008")
 @pytest.mark.parametrize("command", ["demultiplex", "run"])
 @pytest.mark.parametrize("name", SHEETS)
 def test_wrong_sample_sheets(tmp_path: Path, out: Path, name: str, command: str) -> None:
@@ -130,6 +132,7 @@ def test_odd_sample_sheets_that_are_right(tmp_path: Path, out: Path, content: by
     assert b"ACGTA" in gzip.decompress((out / "S1_R1.fastq.gz").read_bytes())
 
 
+@pytest.mark.req("REQ-RUN-005")
 def test_runs_that_may_not_start(tmp_path: Path, out: Path) -> None:
     run = sequencer_run(tmp_path / "run")
     options = ("--output", out / "results", "--prepare")
@@ -185,6 +188,7 @@ def test_malformed_kits(world: World, out: Path, kit: Path, stage: str, old: str
     refused(out, world.command(stage, out, kit="mine@1.0.0", strategy=None, read_structures=None), 3, words)
 
 
+@pytest.mark.req("REQ-KIT-003")
 def test_a_locked_kit_of_which_one_byte_changed(world: World, out: Path, kit: Path) -> None:
     done("kit", "lock", "mine@1.0.0")
     done(*world.command("consensus", out, kit="mine@1.0.0"))
@@ -232,6 +236,7 @@ def test_damaged_variants(finished_run: Path, sound: Run, out: Path, how: str) -
     refused(out, command, 2, f"{path}: ", VCF_WORDS[how])
 
 
+@pytest.mark.req("REQ-ANN-006")
 def test_variants_that_do_not_fit_the_reference(sound: Run, world: World, tmp_path: Path, out: Path) -> None:
     contig, pos1, ref, alt = sound.site
     text = gzip.decompress((sound.folder / "samples" / SAMPLE / "call.vcf.gz").read_bytes()).decode()
@@ -269,6 +274,7 @@ def test_damaged_sources_of_a_report(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.req("REQ-RPT-006")
 def test_a_result_of_another_schema(finished_run: Path, sound: Run, tmp_path: Path, out: Path) -> None:
     command = ("report", "--run-dir", finished_run, "--sample", SAMPLE, "--kit", KIT, "--reference", sound.reference)
     done(*command, "--output", tmp_path / "report")

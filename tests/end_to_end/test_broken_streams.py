@@ -117,6 +117,7 @@ BAM_HARMS = (
 )
 
 
+@pytest.mark.req("REQ-ERR-003")
 @pytest.mark.parametrize("harm", BAM_HARMS)
 @pytest.mark.parametrize("stage", STAGES)
 def test_bam_that_breaks_late(
@@ -188,6 +189,7 @@ FASTQ_HARMS = (
 )
 
 
+@pytest.mark.req("REQ-ERR-003")
 @pytest.mark.parametrize("harm", FASTQ_HARMS)
 @pytest.mark.parametrize(
     "stage, option", [("extract", "r1"), ("extract", "r2"), ("align", "r2"), ("consensus-from-fastq", "r2")]
@@ -202,6 +204,7 @@ def test_fastq_that_breaks_late(
     refused(out, large.command(stage, out, **{option: path}), 2, ".fastq.gz: ")
 
 
+@pytest.mark.req("REQ-ERR-003")
 @settings(
     max_examples=12,
     deadline=None,

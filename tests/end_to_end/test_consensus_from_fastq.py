@@ -70,12 +70,14 @@ def _counts(folder: Path, stage: str) -> dict[str, object]:
     return found
 
 
+@pytest.mark.req("REQ-COL-001")
 def test_the_short_way_gives_the_long_way_s_reads(sample: Sample) -> None:
     short, long = _reads(sample.short / "filter.bam"), _reads(sample.long / "filter.bam")
     assert sum(short.values()) > 0
     assert short == long
 
 
+@pytest.mark.req("REQ-COL-001")
 def test_the_short_way_gives_the_long_way_s_counts(sample: Sample) -> None:
     for stage in EQUAL_COUNTS:
         short, long = _counts(sample.short, stage), _counts(sample.long, stage)
@@ -86,6 +88,7 @@ def test_the_short_way_gives_the_long_way_s_counts(sample: Sample) -> None:
         assert short == long, stage
 
 
+@pytest.mark.req("REQ-COL-001")
 def test_variants_are_the_same(sample: Sample) -> None:
     for name in ("call.vcf.gz", "call.loci.tsv.gz", "annotate.vcf.gz"):
         assert (sample.short / name).read_bytes() == (sample.long / name).read_bytes()
@@ -127,6 +130,7 @@ def test_options_say_what_a_kit_says(finished: Path, long_way: Path, tmp_path: P
         assert stream.header["RG"][0]["SM"] == sample.name
 
 
+@pytest.mark.req("REQ-KIT-004")
 @pytest.mark.parametrize(
     "more, code, words",
     [

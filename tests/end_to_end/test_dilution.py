@@ -67,6 +67,7 @@ def test_oxidation_and_deamination_are_measured_as_they_were_made(folder: Path) 
     assert max(rates[name] for name in ("c_to_a", "g_to_a", "a_to_g", "t_to_c", "g_to_c", "a_to_t")) < 60
 
 
+@pytest.mark.req("REQ-CAL-003")
 def test_dilutions_bear_the_stated_limit_out(folder: Path) -> None:
     sources = ["--base", folder / "BASE.bam", "--spike", folder / "SPIKE.bam"]
     truth = ["--truth", folder / "fastq" / "truth" / "SPIKE.truth.tsv", "--reference", folder / "reference.fa"]

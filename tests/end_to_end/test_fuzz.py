@@ -90,6 +90,7 @@ def _packed(content: bytes) -> bytes:
     return encode_bgzf(content, 20_000)
 
 
+@pytest.mark.req("REQ-ERR-004")
 @FEW
 @given(edits=EDITS, is_inside=st.booleans())
 def test_fastq(world: World, folder: Path, edits: list[Edit], is_inside: bool) -> None:
@@ -99,6 +100,7 @@ def test_fastq(world: World, folder: Path, edits: list[Edit], is_inside: bool) -
     ends_well_or_says_why(world.command("extract", out, r1=path), out)
 
 
+@pytest.mark.req("REQ-ERR-004")
 @FEW
 @given(edits=EDITS, is_inside=st.booleans(), stage=st.sampled_from(("group", "consensus", "filter", "call", "realign")))
 def test_bam(world: World, folder: Path, edits: list[Edit], is_inside: bool, stage: str) -> None:
@@ -120,6 +122,7 @@ def test_panel_and_reference(world: World, folder: Path, edits: list[Edit], name
     ends_well_or_says_why(world.command("call", out, **paths), out)
 
 
+@pytest.mark.req("REQ-ERR-004")
 @FEW
 @given(edits=EDITS, kind=st.sampled_from(("cbcl", "bcl.gz", "bcl.bgzf")), which=st.integers(0, 10_000))
 def test_run_folder(folder: Path, edits: list[Edit], kind: str, which: int) -> None:
@@ -132,6 +135,7 @@ def test_run_folder(folder: Path, edits: list[Edit], kind: str, which: int) -> N
     ends_well_or_says_why(("demultiplex", run, "--output", out), out)
 
 
+@pytest.mark.req("REQ-ERR-004")
 @FEW
 @given(edits=EDITS)
 def test_sample_sheet(folder: Path, edits: list[Edit]) -> None:
@@ -149,6 +153,7 @@ def test_sample_sheet(folder: Path, edits: list[Edit]) -> None:
     ends_well_or_says_why(("run", run, "--kit", KIT, "--output", out / "results", "--prepare"), out / "results")
 
 
+@pytest.mark.req("REQ-ERR-004")
 @FEW
 @given(edits=EDITS, name=st.sampled_from(("kit.yaml", "kit.yaml", "kit.yaml", "panel.bed", "hotspots.tsv")))
 def test_kit(world: World, folder: Path, monkeypatch: pytest.MonkeyPatch, edits: list[Edit], name: str) -> None:

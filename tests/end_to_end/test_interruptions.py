@@ -59,6 +59,7 @@ DEATHS = {
 }  # fmt: skip
 
 
+@pytest.mark.req("REQ-ALN-003")
 @pytest.mark.parametrize("death", DEATHS)
 @pytest.mark.parametrize("stage", ["align", "realign"])
 def test_an_aligner_that_dies(
@@ -110,6 +111,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 FULL = "no space is left on the disk; free space there or choose another output folder"
 
 
+@pytest.mark.req("REQ-ERR-002")
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_full_disk(world: World, small_disk: Path, stage: str) -> None:
     refused(small_disk, world.command(stage, small_disk), 2, str(small_disk), FULL)
@@ -123,6 +125,7 @@ def test_a_full_disk_for_whole_folders(small_disk: Path, tmp_path: Path) -> None
     check_refusal(ctdna("run", run, "--kit", KIT, "--output", small_disk / "o", "--prepare"), 2, "run.json", FULL)
 
 
+@pytest.mark.req("REQ-ERR-002")
 def test_a_disk_that_fills_up_in_the_middle(world: World, small_disk: Path) -> None:
     (small_disk / "full").write_bytes(bytes(3 << 12))
     refused(small_disk, world.command("filter", small_disk), 2, "filter.bam", FULL)
@@ -246,6 +249,7 @@ def _wait(condition: Callable[[], bool], seconds: float = 20) -> bool:
     return condition()
 
 
+@pytest.mark.req("REQ-ERR-002")
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("stage", ["extract", "align"])
 def test_stopped_in_the_middle(
@@ -279,6 +283,7 @@ def test_killed_in_the_middle_and_run_again(
     assert {path.name: path.read_bytes() for path in out.iterdir() if not path.name.startswith(".")} == whole
 
 
+@pytest.mark.req("REQ-RUN-004")
 def test_two_runs_in_one_folder(tmp_path: Path) -> None:
     run = sequencer_run(tmp_path / "run")
     words = ("run", run, "--kit", KIT, "--output", tmp_path / "results")

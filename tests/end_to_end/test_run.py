@@ -19,6 +19,7 @@ def _samples(output: Path) -> list[str]:
     return [sample["sample_id"] for sample in json.loads((output / "run.json").read_text())["samples"]]
 
 
+@pytest.mark.req("REQ-RUN-001")
 def test_every_sample_has_its_report(finished: Path) -> None:
     for sample in _samples(finished):
         folder = finished / "reports" / sample
@@ -27,6 +28,7 @@ def test_every_sample_has_its_report(finished: Path) -> None:
             assert (folder / name).stat().st_size > 1000
 
 
+@pytest.mark.req("REQ-BAL-001")
 def test_counts_balance_from_stage_to_stage(finished: Path) -> None:
     for sample in _samples(finished):
         stages = {
@@ -41,6 +43,7 @@ def test_counts_balance_from_stage_to_stage(finished: Path) -> None:
         assert stages["consensus"]["n_in"] == stages["group"]["n_out"]
 
 
+@pytest.mark.req("REQ-REP-002")
 def test_results_hold_no_path_of_this_machine(finished: Path, run_folder: Path) -> None:
     marks = [str(finished).encode(), str(run_folder).encode(), os.uname().nodename.encode() + b"/"]
     for name, content in contents(finished).items():
@@ -48,17 +51,20 @@ def test_results_hold_no_path_of_this_machine(finished: Path, run_folder: Path) 
             assert not any(mark in content for mark in marks), name
 
 
+@pytest.mark.req("REQ-REP-001")
 def test_four_threads_give_the_same_bytes(finished: Path, run_folder: Path, tmp_path: Path) -> None:
     done = ctdna("run", run_folder, "--kit", KIT, "--output", tmp_path / "four", "--threads", 4)
     assert done.returncode in (0, 4), done.stderr
     assert differing(finished, tmp_path / "four") == []
 
 
+@pytest.mark.req("REQ-REP-001")
 def test_the_comparison_can_fail(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     assert "run.json" in differing(finished, tmp_path)
 
 
+@pytest.mark.req("REQ-RUN-002")
 def test_killed_in_the_middle_it_resumes_to_the_same_bytes(finished: Path, run_folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "killed"
     command = [sys.executable, "-m", "ctdna", "run", run_folder, "--kit", KIT, "--output", output, "--threads", "2"]
@@ -90,6 +96,7 @@ def test_stopped_by_the_user_it_says_so(run_folder: Path, tmp_path: Path) -> Non
     assert words.splitlines()[-1] == "ctdna: stopped"
 
 
+@pytest.mark.req("REQ-RUN-003")
 def test_finished_results_are_never_overwritten(finished: Path, run_folder: Path) -> None:
     before = contents(finished)
     done = ctdna("run", run_folder, "--kit", KIT, "--output", finished)
@@ -98,6 +105,7 @@ def test_finished_results_are_never_overwritten(finished: Path, run_folder: Path
     assert contents(finished) == before
 
 
+@pytest.mark.req("REQ-RUN-003")
 def test_an_output_folder_of_something_else_is_left_alone(run_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     done = ctdna("run", run_folder, "--kit", KIT, "--output", tmp_path)
@@ -106,6 +114,7 @@ def test_an_output_folder_of_something_else_is_left_alone(run_folder: Path, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["thesis.txt"]
 
 
+@pytest.mark.req("REQ-DMX-006")
 def test_an_incomplete_run_is_refused(run_folder: Path, tmp_path: Path) -> None:
     part = tmp_path / "part"
     part.mkdir()
@@ -118,6 +127,7 @@ def test_an_incomplete_run_is_refused(run_folder: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.req("REQ-DMX-009")
 def test_another_kit_than_the_sheets_is_refused(run_folder: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "SampleSheet.csv"
     sheet.write_text((run_folder / "SampleSheet.csv").read_text().replace("ctdna-demo@1.0.0", "ctdna-core@1.0.0"))
@@ -132,6 +142,7 @@ def test_an_unknown_kit_names_the_known_ones(run_folder: Path, tmp_path: Path) -
     assert "did you mean ctdna-demo@1.0.0" in done.stderr
 
 
+@pytest.mark.req("REQ-RUN-005")
 def test_a_missing_aligner_is_named(run_folder: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bin"
     bare.mkdir()

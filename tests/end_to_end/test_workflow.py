@@ -99,6 +99,7 @@ def test_without_a_manifest_it_says_what_to_do(prepared: Path, tmp_path: Path) -
     assert "ctdna run --prepare" in done.stdout + done.stderr
 
 
+@pytest.mark.req("REQ-RUN-010")
 def test_white_cells_of_the_same_subject_go_with_the_call(prepared: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()

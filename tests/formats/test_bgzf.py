@@ -56,6 +56,7 @@ def test_an_empty_file_is_the_end_block_alone(tmp_path: Path) -> None:
     assert list(inflate(tmp_path / "e.gz")) == []
 
 
+@pytest.mark.req("REQ-ERR-002")
 def test_nothing_is_left_of_a_failed_write(tmp_path: Path) -> None:
     def fail() -> None:
         with BgzfWriter(tmp_path / "x.gz", threads=2) as writer:

@@ -79,6 +79,7 @@ def test_missing_program_reference_or_index(tmp_path: Path, reference: Path, mon
         open_bwa(reference, PINNED)
 
 
+@pytest.mark.req("REQ-ALN-002")
 def test_another_version(tmp_path: Path, reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = false_program(tmp_path / "bin", "exit 1")
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")

@@ -129,6 +129,7 @@ def test_pairs(tmp_path: Path) -> None:
     assert found[1][1] == [("c/2", "GG", "II")]
 
 
+@pytest.mark.req("REQ-DMX-010")
 @pytest.mark.parametrize(
     "names, message",
     [

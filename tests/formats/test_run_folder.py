@@ -53,6 +53,7 @@ def test_reverse_complement_flags(tmp_path: Path) -> None:
     assert read_layout(tmp_path).reads[1].is_reverse_complement is True
 
 
+@pytest.mark.req("REQ-DMX-006")
 def test_incomplete(tmp_path: Path) -> None:
     path = _run(tmp_path)
     (path / "RTAComplete.txt").unlink()
@@ -65,6 +66,7 @@ def test_incomplete(tmp_path: Path) -> None:
     assert open_run_folder(path).lanes[0].tiles == (1101,)
 
 
+@pytest.mark.req("REQ-SEC-004")
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -102,6 +102,7 @@ def test_unknown_columns_of_illumina_warn(tmp_path: Path) -> None:
     assert "[Data]: column 'Colour' is not known and not used" in sheet.warnings
 
 
+@pytest.mark.req("REQ-DMX-008")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -170,6 +171,7 @@ def test_other_encodings(tmp_path: Path) -> None:
         read_sample_sheet(tmp_path / "none.csv")
 
 
+@pytest.mark.req("REQ-DMX-003")
 def test_collisions_within_the_budget(tmp_path: Path) -> None:
     text = "[Data]\nLane,Sample_ID,index,index2\n1,x,AAAA,CCCC\n1,y,AATT,CCCC\n2,z,AATT,CCCC\n"
     sheet = _read(tmp_path, text)

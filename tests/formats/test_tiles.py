@@ -45,6 +45,7 @@ def _folder(tmp_path: Path, kind: str) -> RunFolder:
     return open_run_folder(write_run_folder(tmp_path / "run", READS, {1: _tiles()}, kind))
 
 
+@pytest.mark.req("REQ-DMX-001")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_encoding_gives_what_was_encoded(tmp_path: Path, kind: str, threads: int) -> None:
@@ -106,6 +107,7 @@ DAMAGES = [
 ]
 
 
+@pytest.mark.req("REQ-DMX-007")
 @pytest.mark.parametrize(("kind", "name", "damage", "message"), DAMAGES)
 def test_damage_is_located(tmp_path: Path, kind: str, name: str, damage: object, message: str) -> None:
     folder = _folder(tmp_path, kind)
@@ -114,6 +116,7 @@ def test_damage_is_located(tmp_path: Path, kind: str, name: str, damage: object,
         _read_all(folder)
 
 
+@pytest.mark.req("REQ-DMX-007")
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_truncation_is_an_input_error(tmp_path: Path, kind: str) -> None:
     folder = _folder(tmp_path, kind)

@@ -27,6 +27,7 @@ def _expected(samples: list[str]) -> np.ndarray:
     return np.array(rows, dtype=np.uint8).reshape(len(samples), -1 if samples else 3)
 
 
+@pytest.mark.req("REQ-DMX-004")
 @pytest.mark.timeout(60)
 @settings(max_examples=80, deadline=None)
 @given(READS, SAMPLES, st.integers(0, 2), st.integers(0, 2))

@@ -44,6 +44,7 @@ def expected(some: Sequence[Pair]) -> list[Found]:
     return [one._replace(representative=number[one.representative]) for one in found]
 
 
+@pytest.mark.req("REQ-COL-002")
 @QUICK
 @given(pairs())
 def test_representatives_are_those_of_the_slow_twin(some: list[Pair]) -> None:
@@ -75,6 +76,7 @@ def test_only_the_latest_eight_are_compared() -> None:
     assert found == expected([*some, some[11], some[4], some[3]])
 
 
+@pytest.mark.req("REQ-COL-002")
 def test_a_half_that_differs_in_three_letters_is_too_far() -> None:
     reads = ("ACGTTGCATGCAACGTAA", "TTGACCATGCAACGTGGA")
     some = [Pair(f"AAAAAA-{half}", reads) for half in ("CCCCCC", "CGCCGC", "GGGCCC", "CCCCC", "CCCCCCN")]
@@ -83,6 +85,7 @@ def test_a_half_that_differs_in_three_letters_is_too_far() -> None:
     assert plain(collapsed(new_clusters(2, 4), [some[0], turned]))[1].is_turned
 
 
+@pytest.mark.req("REQ-COL-002")
 @pytest.mark.parametrize("n, allowed", [(1, 1), (24, 1), (25, 2), (49, 2), (50, 3), (100, 5)])
 def test_a_read_may_differ_by_one_base_and_four_in_a_hundred(n: int, allowed: int) -> None:
     read, mate = "A" * n, "C" * 40

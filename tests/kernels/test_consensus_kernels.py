@@ -104,6 +104,7 @@ def test_a_vote_as_the_twin(reads: list[tuple[str, list[int]]], is_reverse: bool
 CIGARS = ("12M", "12=", "3S9M", "9M3S", "5M2I5M", "5M2D7M", "4M1I3M1D4M")
 
 
+@pytest.mark.req("REQ-CNS-004")
 @QUICK
 @given(st.data(), st.sampled_from([ADD, GREATER, PASS]), st.sampled_from([BETTER, MASK_BOTH, MASK_LOWER]))
 def test_overlaps_as_the_twin(data: st.DataObject, agreement: int, disagreement: int) -> None:

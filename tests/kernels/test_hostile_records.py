@@ -46,6 +46,7 @@ def edited(edits: list[tuple[float, int]]) -> np.ndarray[tuple[int], np.dtype[np
     return content
 
 
+@pytest.mark.req("REQ-CNS-006")
 @HOSTILE
 @given(EDITS, st.sampled_from(["simplex", "duplex"]), st.booleans())
 def test_records_that_pass_the_check_are_called_within_their_bounds(
@@ -73,6 +74,7 @@ def test_records_that_pass_the_check_are_called_within_their_bounds(
     assert caller.metrics("s").n_in == len(offsets) - 1
 
 
+@pytest.mark.req("REQ-CNS-006")
 @HOSTILE
 @given(edits=EDITS, cut=st.integers(0, 60), batch_bytes=st.sampled_from([1, 1 << 20]))
 def test_a_file_of_them_is_read_or_refused_with_the_place(

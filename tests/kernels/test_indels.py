@@ -66,6 +66,7 @@ def changes(draw: st.DrawFn) -> tuple[str, Change]:
     return reference, change._replace(high=changed_window(reference, change)[1])
 
 
+@pytest.mark.req("REQ-CAL-010")
 @given(references(), st.data())
 def test_any_way_to_write_a_change_has_one_normal_form(reference: str, data: st.DataObject) -> None:
     slot = data.draw(st.integers(5, len(reference) - 20))

@@ -30,6 +30,7 @@ def _file(dotted: str) -> Path | None:
     return found[0] if found else None
 
 
+@pytest.mark.req("REQ-REP-004")
 @pytest.mark.parametrize("path", KERNELS, ids=lambda path: path.stem)
 def test_every_import_is_part_of_the_key(path: Path) -> None:
     assert {_file(name) for name in _parsed(path)} - {None} <= set(jit.imports_of(path))

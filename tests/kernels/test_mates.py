@@ -52,6 +52,7 @@ def test_aligned_records_find_their_source() -> None:
         assert bad == 1
 
 
+@pytest.mark.req("REQ-ALN-005")
 def test_per_base_tags_turn_on_the_reverse_strand() -> None:
     tags = {
         "cd": [1, 2, 3, 4],

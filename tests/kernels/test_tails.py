@@ -81,6 +81,7 @@ def test_last_cell_of_the_law_holds_the_rest() -> None:
     assert out[2] == pytest.approx(binom.sf(1, 10, 0.5), rel=1e-9)
 
 
+@pytest.mark.req("REQ-CAL-003")
 @pytest.mark.parametrize(
     ("mean", "size", "percent"),
     [
@@ -100,6 +101,7 @@ def test_lod95_of_the_anchor_table(mean: float, size: float, percent: tuple[floa
     assert (lob < lod95).all()
 
 
+@pytest.mark.req("REQ-CAL-003")
 def test_lod95_is_where_95_of_100_are_seen() -> None:
     n, mean, size = np.array([1500, 300], np.int64), np.array([1e-6, 1e-4]), np.array([1e6, 1e4])
     weights = class_weights(n, mean, 0.005)

@@ -53,6 +53,7 @@ def test_a_genome_that_was_not_added_is_asked_for(store: Path, demo: LoadedKit) 
         resolve_reference(without_fasta(demo))
 
 
+@pytest.mark.req("REQ-KIT-006")
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -91,6 +92,7 @@ def test_contigs_may_be_named_without_chr_and_are_stored_as_the_kit_names_them(s
     assert fasta.read_text().startswith(">chrdemo_EGFR\n")
 
 
+@pytest.mark.req("REQ-KIT-006")
 def test_a_damaged_store_is_noticed(store: Path, demo: LoadedKit) -> None:
     fasta = resolve_reference(demo)
     Path(f"{fasta}.bwt").unlink()
@@ -145,6 +147,7 @@ def test_validation_reads_the_background(
     assert problems[0].startswith(message)
 
 
+@pytest.mark.req("REQ-KIT-005")
 def test_validation_names_every_disagreement(store: Path, tmp_path: Path) -> None:
     folder = tmp_path / "kits" / "my-kit" / "2.0.0"
     shutil.copytree(DEMO, folder)

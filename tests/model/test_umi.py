@@ -20,6 +20,7 @@ def test_parse_as_the_field_does(case: Case) -> None:
         assert str(structure) == case["expect"]["text"]
 
 
+@pytest.mark.req("REQ-EXT-001")
 @pytest.mark.parametrize("case", case_params("extract_segments"))
 def test_extract_segments(case: Case) -> None:
     structure = parse_read_structure(case["input"]["structure"])

@@ -12,6 +12,7 @@ def cells(name: str, subject: str | None) -> Sample:
     return Sample(sample_id=name, role="white_cells", index="", index2="", lanes=(), specimen=specimen)
 
 
+@pytest.mark.req("REQ-RUN-010")
 def test_white_cells_need_a_subject_of_their_own() -> None:
     sheet = Path("sheet.csv")
     check_white_cells(sheet, (cells("w1", "S1"), cells("w2", "S2")))

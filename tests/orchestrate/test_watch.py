@@ -66,6 +66,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
+@pytest.mark.req("REQ-RUN-006")
 def test_first_completed_goes_first(bench: Bench) -> None:
     bench.add("b_early", 100)
     bench.add("a_late", 200)
@@ -76,6 +77,7 @@ def test_first_completed_goes_first(bench: Bench) -> None:
     assert bench.tried == ["b_early", "a_late"]
 
 
+@pytest.mark.req("REQ-RUN-006")
 def test_a_run_that_still_grows_is_left_alone(bench: Bench) -> None:
     run = bench.add("grows", 100)
     bench.watch.look()
@@ -93,6 +95,7 @@ def test_an_incomplete_run_has_its_sheet_checked_once(bench: Bench) -> None:
     assert "Mend it before the run completes" in line
 
 
+@pytest.mark.req("REQ-RUN-007")
 def test_a_transient_failure_is_tried_three_times_more(bench: Bench) -> None:
     bench.add("flaky", 100)
     bench.answers["flaky"] = [Attempt(5, "bwa was killed")] * MAX_ATTEMPTS
@@ -113,6 +116,7 @@ def test_a_transient_failure_that_passes_is_done(bench: Bench) -> None:
     assert read_state(bench.output, "flaky").verdict == "finished"
 
 
+@pytest.mark.req("REQ-RUN-007")
 def test_wrong_input_is_not_tried_again(bench: Bench) -> None:
     bench.add("wrong", 100)
     bench.answers["wrong"] = [Attempt(2, "sample sheet: line 3")]
@@ -121,6 +125,7 @@ def test_wrong_input_is_not_tried_again(bench: Bench) -> None:
     assert bench.tried == ["wrong"]
 
 
+@pytest.mark.req("REQ-RUN-008")
 def test_reruns_are_blocked_until_asked_for_and_lose_nothing(bench: Bench) -> None:
     bench.add("once", 100)
     for _ in range(3):

@@ -295,7 +295,7 @@ def kit_facts() -> KitFacts:
         name="ctdna-demo",
         version="1.0.0",
         digest=DIGEST,
-        status="development",
+        state="development",
         title=Text(en="Demo plasma panel", zh="演示血浆检测组合"),
         intended_use=Text(
             en="Shows the software on simulated data. No clinical use.", zh="用于以模拟数据演示软件，不用于临床。"

@@ -48,6 +48,7 @@ def test_every_file_is_written_and_nothing_else(run: Run) -> None:
     assert sorted(path.name for path in (run.folder / "reports" / SAMPLE).iterdir()) == FILES
 
 
+@pytest.mark.req("REQ-RPT-012")
 def test_the_planted_variant_is_reported_with_its_evidence(run: Run) -> None:
     result = result_of(run)
     found = [item for item in result.findings if item.state == "reported"]
@@ -58,6 +59,7 @@ def test_the_planted_variant_is_reported_with_its_evidence(run: Run) -> None:
     assert [item.filters for item in result.findings if item.state == "filtered"] == [("low_evidence", "oxidation")]
 
 
+@pytest.mark.req("REQ-CAL-001")
 def test_each_hotspot_has_one_of_three_states(run: Run) -> None:
     result = result_of(run)
     states = {locus.state for locus in result.hotspots}
@@ -67,6 +69,7 @@ def test_each_hotspot_has_one_of_three_states(run: Run) -> None:
     assert all(locus.reason == "lod_above_claim" for locus in result.hotspots if locus.state == "NO_CALL")
 
 
+@pytest.mark.req("REQ-RPT-013")
 def test_a_target_without_an_answer_is_summed_as_not_callable(run: Run) -> None:
     targets = {item.target: item for item in result_of(run).targets}
     thin, good = targets["KRAS:exon3"], targets["EGFR:exon21"]
@@ -86,6 +89,7 @@ def test_the_read_view_counts_molecules_not_reads(run: Run) -> None:
     assert [row.tier for row in alts] == ["duplex"] * 4 + ["pair2"] * 4
 
 
+@pytest.mark.req("REQ-RPT-005")
 def test_the_same_inputs_and_the_result_alone_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
     first = run.folder / "reports" / SAMPLE
     run_report(run, tmp_path / "again")
@@ -96,17 +100,20 @@ def test_the_same_inputs_and_the_result_alone_give_the_same_bytes(run: Run, tmp_
         assert (tmp_path / "from" / name).read_bytes() == expected, name
 
 
+@pytest.mark.req("REQ-REP-002")
 def test_outputs_hold_no_path_of_this_machine(run: Run) -> None:
     for name in FILES:
         assert str(run.folder).encode() not in (run.folder / "reports" / SAMPLE / name).read_bytes()
 
 
+@pytest.mark.req("REQ-SEC-003")
 def test_texts_of_the_sheet_are_escaped(run: Run) -> None:
     html = (run.folder / "reports" / SAMPLE / "report.en.html").read_text()
     assert "<script" not in html
     assert "&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt; #strong[x] $x$ \\ &amp; ‹U+202E›" in html
 
 
+@pytest.mark.req("REQ-RPT-003")
 def test_a_failed_class_withholds_its_findings_and_leaves_no_locus_answered(broken: Run) -> None:
     path = broken.folder / "qc" / "run.json"
     run_qc = read_json(path, RunQc)
@@ -124,6 +131,7 @@ def test_a_failed_class_withholds_its_findings_and_leaves_no_locus_answered(brok
     assert "The no-template control holds molecules." in result.notices[0].text.en
 
 
+@pytest.mark.req("REQ-RUN-009")
 def test_summary_names_variants_and_what_is_missing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     summary.main([str(run.folder)], standalone_mode=False)
     text = capsys.readouterr().out
@@ -164,6 +172,7 @@ def test_a_damaged_input_is_named_and_nothing_is_written(broken: Run, name: str,
     assert not (output / "result.json").exists()
 
 
+@pytest.mark.req("REQ-RPT-007")
 def test_another_samples_variants_are_refused(broken: Run) -> None:
     path = broken.folder / "qc" / f"{SAMPLE}.json"
     path.write_text(path.read_text().replace(SAMPLE, "P04"))
@@ -171,6 +180,7 @@ def test_another_samples_variants_are_refused(broken: Run) -> None:
         run_report(broken, broken.folder / "new")
 
 
+@pytest.mark.req("REQ-RPT-008")
 def test_a_changed_kit_is_refused(broken: Run) -> None:
     path = broken.folder / "run.json"
     document = json.loads(path.read_text())
@@ -180,6 +190,7 @@ def test_a_changed_kit_is_refused(broken: Run) -> None:
         run_report(broken, broken.folder / "new")
 
 
+@pytest.mark.req("REQ-RPT-008")
 def test_another_reference_is_refused(broken: Run) -> None:
     text = broken.reference.read_text().splitlines()
     lines = [line if line.startswith(">") else "A" * len(line) for line in text]
@@ -188,6 +199,7 @@ def test_another_reference_is_refused(broken: Run) -> None:
         run_report(broken, broken.folder / "new")
 
 
+@pytest.mark.req("REQ-RPT-006")
 def test_changed_molecules_are_refused(broken: Run) -> None:
     folder = broken.folder / "reports" / SAMPLE
     document = json.loads((folder / "reads.json").read_text())
@@ -217,3 +229,19 @@ def test_a_result_of_another_schema_is_refused(broken: Run) -> None:
 def test_options_that_do_not_fit_together(arguments: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         report.main(arguments, standalone_mode=False)
+
+
+@pytest.mark.req("REQ-BLD-007")
+def test_the_trace_of_the_run_is_the_results(broken: Run, tmp_path: Path) -> None:
+    path = broken.folder / "run.json"
+    document = json.loads(path.read_text())
+    assert result_of(broken).trace is None
+    build = {"digest": "ab" * 32, "state": "locked", "difference": None}
+    document["trace"] = {"site": "site-1", "operator": "chen", "build": build, "use": "clinical"}
+    path.write_text(json.dumps(document))
+    run_report(broken, tmp_path / "traced")
+    trace = read_json(tmp_path / "traced" / "result.json", Result).trace
+    assert trace is not None
+    assert (trace.site, trace.operator, trace.use) == ("site-1", "chen", "clinical")
+    assert trace.build is not None
+    assert trace.build.digest == "ab" * 32

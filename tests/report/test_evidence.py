@@ -57,6 +57,7 @@ def test_words_are_for_reasons_that_exist() -> None:
     assert named == {(stage, reason) for stage, reasons in REASONS.items() for reason in reasons}
 
 
+@pytest.mark.req("REQ-BAL-002")
 def test_every_stage_says_what_it_lost_and_why() -> None:
     rows = _rows(_result(), "en")
     assert rows["UMIs taken out"][:3] == ["95,000", "91,868", "3,132"]

@@ -115,6 +115,7 @@ def test_worst_verdict() -> None:
     assert worst(("warn", "fail", "pass")) == "fail"
 
 
+@pytest.mark.req("REQ-QCT-006")
 def test_a_failed_figure_must_explain_itself() -> None:
     with pytest.raises(ValidationError, match="needs a reason and a next step"):
         builders.figure("depth", "Depth", "深度", 3.0, "count", status="fail")
@@ -137,6 +138,7 @@ def _ids(**changes: object) -> list[str]:
     return [notice.id for notice in notices_for(**{**values, **changes})]  # type: ignore[arg-type]
 
 
+@pytest.mark.req("REQ-RPT-010")
 def test_notices_follow_from_the_result() -> None:
     assert _ids() == ["germline_alert", "chip", "no_call"]
     assert "low_input" in _ids(input_ng=14.0)

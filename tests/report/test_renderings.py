@@ -74,6 +74,7 @@ def squeezed(text: str) -> str:
     return re.sub(r"[\s\u200b]+", "", text)
 
 
+@pytest.mark.req("REQ-SEC-003")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_html_fetches_nothing_and_runs_nothing(language: Language) -> None:
     html = html_of(builders.result(), language)
@@ -86,6 +87,7 @@ def test_html_fetches_nothing_and_runs_nothing(language: Language) -> None:
     assert policy.startswith("default-src 'none'")
 
 
+@pytest.mark.req("REQ-RPT-014")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_html_is_accessible(language: Language) -> None:
     page = outline(html_of(builders.result(), language))
@@ -97,6 +99,7 @@ def test_html_is_accessible(language: Language) -> None:
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.req("REQ-RPT-001")
 def test_every_state_is_said_in_plain_words_in_both_languages() -> None:
     english = outline(html_of(builders.result(), "en")).text
     chinese = outline(html_of(builders.result(), "zh")).text
@@ -110,6 +113,7 @@ def test_every_state_is_said_in_plain_words_in_both_languages() -> None:
     assert "阴性" not in chinese
 
 
+@pytest.mark.req("REQ-RPT-004")
 def test_both_languages_carry_the_same_figures() -> None:
     english, chinese = (outline(html_of(builders.result(), language)).text for language in LANGUAGES)
     for figure in ("0.85", "0.55–1.31", "24 / 2,814", "1,291 / 2,650", "3.1 × 10⁻⁴¹", builders.DIGEST):
@@ -117,19 +121,21 @@ def test_both_languages_carry_the_same_figures() -> None:
         assert figure in chinese
 
 
+@pytest.mark.req("REQ-RPT-005")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_same_result_gives_the_same_bytes(language: Language) -> None:
     assert html_of(builders.result(), language) == html_of(builders.result(), language)
     assert pdf_of(builders.result(), language) == pdf_of(builders.result(), language)
 
 
+@pytest.mark.req("REQ-RPT-009")
 def test_pdf_holds_the_findings_the_warning_on_every_page_and_the_result_itself() -> None:
     result = builders.result()
     reader = PdfReader(io.BytesIO(pdf_of(result, "en")))
     texts = [squeezed(page.extract_text()) for page in reader.pages]
     assert "EGFRp.(Leu858Arg)" in texts[0]
     assert "EGFRp.(Glu746_Ala750del)" in texts[0]
-    assert all("Forresearchuseonlyuntilvalidatedbyamanufacturer" in text for text in texts)
+    assert all("Forresearchuseonly.Notforuseindiagnosticprocedures." in text for text in texts)
     assert all("Draft:notreviewed,notsigned" in text for text in texts)
     assert reader.attachments["result.json"] == [dump_json(result).encode()]
 
@@ -152,6 +158,7 @@ def test_chinese_pdf_holds_chinese_text_in_embedded_fonts() -> None:
     assert b"pdfaid:part" in content
 
 
+@pytest.mark.req("REQ-SEC-003")
 def test_texts_from_outside_are_data_in_both_layouts() -> None:
     base = builders.result()
     sample = base.sample.model_copy(update={"specimen": Specimen(diagnosis=HOSTILE, treatment=HOSTILE)})
@@ -170,6 +177,7 @@ def test_every_text_of_the_report_itself_is_in_its_fonts() -> None:
         assert in_fonts(text) == text
 
 
+@pytest.mark.req("REQ-RPT-003")
 def test_no_result_is_reported_where_every_class_failed() -> None:
     reason = Text(en="Too little DNA.", zh="DNA 过少。")
     base = builders.result()
@@ -182,6 +190,7 @@ def test_no_result_is_reported_where_every_class_failed() -> None:
     assert "质控未通过，无法报告结果" in html_of(failed, "zh")
 
 
+@pytest.mark.req("REQ-RPT-003")
 def test_a_withheld_finding_shows_its_counts_but_neither_tier_nor_therapy() -> None:
     held = builders.finding(state="withheld")
     view = compose(builders.result(findings=(held,)), builders.reads(), "0" * 64, "en")
@@ -191,6 +200,7 @@ def test_a_withheld_finding_shows_its_counts_but_neither_tier_nor_therapy() -> N
     assert "Osimertinib" not in "".join(section.model_dump_json() for section in view.sections)
 
 
+@pytest.mark.req("REQ-RPT-011")
 def test_controls_are_judged_by_what_they_must_show() -> None:
     positive = outline(html_of(builders.positive_control(), "en")).text
     assert "Positive control: 2 of 3 expected variants found within their range" in positive
@@ -214,6 +224,7 @@ def test_a_common_inherited_variant_is_no_finding_but_is_told() -> None:
     assert not [notice for notice in view.notices if "Gln787" in notice.text]
 
 
+@pytest.mark.req("REQ-RPT-002")
 def test_nothing_detected_is_said_with_its_limits_and_the_advice_to_test_tissue() -> None:
     loci = tuple(item for item in builders.loci() if item.state != "DETECTED")
     text = outline(html_of(builders.result(findings=(), hotspots=loci), "en")).text
@@ -222,6 +233,7 @@ def test_nothing_detected_is_said_with_its_limits_and_the_advice_to_test_tissue(
     assert "consider testing tissue" in text
 
 
+@pytest.mark.req("REQ-RPT-011")
 def test_the_runs_controls_and_the_samples_identity_are_said() -> None:
     swap = IdentityPair(
         sample_a="P03-plasma",

@@ -110,6 +110,7 @@ PUBLISHED = [
 ]  # fmt: skip
 
 
+@pytest.mark.req("REQ-ANN-001")
 @pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: f"{row[4]} {row[5]}")
 def test_published_names(
     real_annotator: Annotator, real_data: Path, row: tuple[str, int, str, str, *tuple[str, ...]]
@@ -146,6 +147,7 @@ def random_change(rng: random.Random, chrom: str, low: int, high: int, slices: S
     return trimmed(Allele(chrom, at, *rng.choice(kinds)))
 
 
+@pytest.mark.req("REQ-ANN-001")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library leaves a file open
 def test_names_within_exons_agree_with_the_hgvs_library(real_annotator: Annotator, real_data: Path) -> None:
     """Away from exons' edges, start and stop, where both follow the same rules; `inv` is written `delins` here."""
@@ -217,6 +219,7 @@ BY_HAND = [
 ]
 
 
+@pytest.mark.req("REQ-ANN-001", "REQ-ANN-002")
 @pytest.mark.parametrize("strand", [0, 1], ids=["plus", "minus"])
 @pytest.mark.parametrize("row", BY_HAND, ids=lambda row: str(row[3]))
 def test_names_by_hand_on_both_strands(strand: int, row: tuple[int, str, str, str, str, str]) -> None:
@@ -229,6 +232,7 @@ def test_names_by_hand_on_both_strands(strand: int, row: tuple[int, str, str, st
     assert (found.hgvs_c, found.hgvs_p, found.terms[0]) == (hgvs_c, hgvs_p, term)
 
 
+@pytest.mark.req("REQ-ANN-003")
 @given(st.text("ACGT", min_size=30, max_size=30), st.integers(8, 20), st.text("ACGT", max_size=4), st.integers(0, 4))
 @settings(max_examples=200, deadline=None)
 def test_a_change_moves_without_changing_and_is_named_alike_however_it_is_written(
@@ -282,6 +286,7 @@ def one(candidate: Candidate, items: tuple[KnowledgeItem, ...], diagnosis: str =
 A2T = Candidate(Allele("c", 18, "G", "A"), "line 5", is_marked_germline=True)
 
 
+@pytest.mark.req("REQ-ANN-004")
 @pytest.mark.parametrize(
     ("items", "diagnosis", "tier", "rule"),
     [
@@ -305,6 +310,7 @@ def test_tier_follows_the_strongest_evidence(
         assert "Sensitivity/Response to Drug in Lung Cancer" in found.tier_reason
 
 
+@pytest.mark.req("REQ-ANN-005")
 def test_tier_of_common_and_silent_variants_and_the_alerts() -> None:
     silent = one(Candidate(Allele("c", 20, "T", "C"), "", True), ())
     assert (silent.tier, silent.tier_rule) == ("IV", "protein_unchanged")
@@ -317,6 +323,7 @@ def test_tier_of_common_and_silent_variants_and_the_alerts() -> None:
     assert not one(A2T._replace(is_marked_germline=False), ()).is_germline_alert
 
 
+@pytest.mark.req("REQ-ANN-004")
 @pytest.mark.parametrize(
     ("variant", "at", "ref", "alt", "holds"),
     [
@@ -364,6 +371,7 @@ def test_a_variant_outside_of_every_transcript_is_intergenic() -> None:
     assert (found.gene, found.hgvs_c, found.exon) == ("", "", "")
 
 
+@pytest.mark.req("REQ-ANN-006")
 def test_wrong_reference_is_named_with_the_record() -> None:
     with pytest.raises(InputError, match=re.escape("line 7: REF is A, the reference has G there")):
         one(Candidate(Allele("c", 18, "A", "C"), "line 7", False), ())
@@ -371,6 +379,7 @@ def test_wrong_reference_is_named_with_the_record() -> None:
         one(Candidate(Allele("chrX", 18, "A", "C"), "line 7", False), ())
 
 
+@pytest.mark.req("REQ-ANN-002")
 def test_consequences_agree_with_bcftools_csq(real_annotator: Annotator, real_data: Path, tmp_path: Path) -> None:
     """Single substitutions over exons and their edges, short insertions and deletions within coding exons."""
     fasta = real_data / "reference" / "panel_hg38_slices.fa"

@@ -137,6 +137,7 @@ def judged(reads: Sequence[Read]) -> dict[str, int]:
     return found
 
 
+@pytest.mark.req("REQ-CAL-011")
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_allele_of_clipped_reads_is_found_with_its_molecules(kind: str) -> None:
     assert judged(crowd(60, 1) + tumour(20, KINDS[kind])) == {planted(KINDS[kind]): 20}
@@ -148,6 +149,7 @@ def test_an_insertion_longer_than_every_overhang_is_walked_through() -> None:
     assert list(judged(crowd(60, 1) + reads)) == [planted(long)]
 
 
+@pytest.mark.req("REQ-CAL-011")
 def test_an_allele_of_clipped_reads_is_called() -> None:
     result = call(evidence(crowd(300, 1) + tumour(20, KINDS["duplication of 60"])), PARAMS, (), (), None, "s")
     (variant,) = passed(result)
@@ -165,6 +167,7 @@ def _allele(got: Evidence, edit: Edit) -> Allele:
     return Allele(got.panel.slot(CONTIG, edit.pos0), edit.ref, edit.alt)
 
 
+@pytest.mark.req("REQ-CAL-010")
 @pytest.mark.parametrize("kind", KINDS)
 def test_molecules_of_either_allele_have_the_same_chance_to_count(kind: str) -> None:
     edit = KINDS[kind]
@@ -190,6 +193,7 @@ def test_indels_of_the_same_molecules_are_one_variant_with_its_parts() -> None:
     assert [v.n_alt for v in marked] == [15, 15]
 
 
+@pytest.mark.req("REQ-CAL-012")
 def test_indels_of_different_molecules_stay_apart() -> None:
     edits = [deletion(520, 3), insertion(528, "TACG")]
     result = call(evidence(crowd(300, 1, [(15, edits[:1]), (12, edits[1:])])), PARAMS, (), (), None, "s")

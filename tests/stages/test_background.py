@@ -50,6 +50,7 @@ def molecules(*some: int) -> np.ndarray:
     return out
 
 
+@pytest.mark.req("REQ-BKG-001")
 def test_rates_and_shapes_are_those_drawn_from(source: World, trained: TrainedBackground, donors: list[Donor]) -> None:
     base = base_rates(donors[0].sites, source.panel, trained)
     is_alt = alternates(donors[0].sites)
@@ -62,6 +63,7 @@ def test_rates_and_shapes_are_those_drawn_from(source: World, trained: TrainedBa
     assert 5 < trained.donor_shape[6] < 80
 
 
+@pytest.mark.req("REQ-BKG-002")
 @compiled_only
 def test_held_out_p_values_are_uniform(source: World, donors: list[Donor]) -> None:
     found = calibrate(donors, training(source.panel), CALL)
@@ -84,6 +86,7 @@ def test_held_out_p_values_are_uniform(source: World, donors: list[Donor]) -> No
     assert again == found, "neither order nor threads change a digit"
 
 
+@pytest.mark.req("REQ-BKG-002")
 @compiled_only
 def test_calibration_shows_a_wrong_model(source: World, donors: list[Donor]) -> None:
     """Donors of other sites' rates: what they show is not what the others let expect."""
@@ -106,6 +109,7 @@ def test_order_of_donors_changes_no_digit(source: World, donors: list[Donor], tr
         assert np.array_equal(value, getattr(again, name)), name
 
 
+@pytest.mark.req("REQ-BKG-003")
 def test_a_clone_in_one_donor_raises_no_rate(source: World, donors: list[Donor]) -> None:
     site = 77
     alt = alt_of(donors[0], site)
@@ -119,6 +123,7 @@ def test_a_clone_in_one_donor_raises_no_rate(source: World, donors: list[Donor])
     clone.is_clear[site, alt] = False
 
 
+@pytest.mark.req("REQ-BKG-003")
 def test_germline_alleles_are_no_errors_and_no_donors_of_the_panel(source: World, donors: list[Donor]) -> None:
     site = 33
     alt = alt_of(donors[0], site, 2)
@@ -165,6 +170,7 @@ def test_noisy_places_are_those_of_the_tail() -> None:
     assert found.sum() == 1
 
 
+@pytest.mark.req("REQ-BKG-004")
 @pytest.mark.parametrize("with_background", [True, False])
 def test_variants_of_a_sample_do_not_raise_its_null(
     source: World, trained: TrainedBackground, with_background: bool
@@ -205,6 +211,7 @@ def test_rates_of_tiny_and_huge_samples_stay_near_the_truth(
     assert ratio == pytest.approx(1.0, rel=0.35)
 
 
+@pytest.mark.req("REQ-BKG-004")
 @compiled_only
 def test_a_damaged_sample_gets_rates_of_its_own(source: World, trained: TrainedBackground) -> None:
     damage = np.ones((4, 4, 8))

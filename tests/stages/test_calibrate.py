@@ -77,6 +77,7 @@ def test_all_molecules_of_the_base_count_as_the_base() -> None:
     assert mix(pool, pool.is_spike, PARAMS).counts.classes.sum() == spike().counts.classes.sum()
 
 
+@pytest.mark.req("REQ-CLB-003")
 @compiled
 def test_mixes_keep_depth_and_tiers_and_hold_the_fraction() -> None:
     pool = pooled(base(), evidence(spike_reads(1400)))
@@ -90,6 +91,7 @@ def test_mixes_keep_depth_and_tiers_and_hold_the_fraction() -> None:
     assert np.bincount(pool.stratum[~pool.is_spike] % 4, minlength=4).tolist() == [420, 140, 70, 70]
 
 
+@pytest.mark.req("REQ-CLB-003")
 @compiled
 def test_the_expected_vaf_is_the_mean_of_many_mixes() -> None:
     pool = pooled(base(), spike())
@@ -149,6 +151,7 @@ def test_alleles_of_the_base_are_left_out_and_germline_is_found() -> None:
     assert report.rejected["b"]["in_base"] == 1
 
 
+@pytest.mark.req("REQ-CLB-002")
 @compiled
 def test_unmixed_samples_share_no_molecule_and_known_alleles_are_not_false() -> None:
     reads = crowd(900, 9, [(12, [SNVS[0]])])
@@ -193,6 +196,7 @@ def judged(trials: list[Trial]) -> str | None:
     return conclude(("b",), "s", {}, {}, trials, blanks(0, 50, 0.1), PLAN).limit_judgement
 
 
+@pytest.mark.req("REQ-CLB-001")
 def test_verdict_on_the_limit() -> None:
     good = [trial(1.2, i % 20 > 0, 0.95) for i in range(200)] + [trial(0.7, i % 2 > 0, 0.5) for i in range(100)]
     assert judged(good) == HOLDS
@@ -203,11 +207,13 @@ def test_verdict_on_the_limit() -> None:
     assert (report.share_within, report.at_limit.detected, report.missed_by) == (1.0, 190, {"unseen": 10})
 
 
+@pytest.mark.req("REQ-CLB-001")
 def test_bins_that_miss_their_share_overrule_the_limit() -> None:
     off = [trial(at, i % 10 > 5, 0.9) for at in (0.2, 0.7) for i in range(100)]
     assert judged(off + [trial(1.2, True, 0.95) for _ in range(50)]) == FAILS
 
 
+@pytest.mark.req("REQ-CLB-002")
 def test_verdict_on_false_calls() -> None:
     assert judge_blanks(blanks(0, 5, 0.1)) == UNKNOWN
     assert judge_blanks(blanks(0, 50, 0.1)) == HOLDS

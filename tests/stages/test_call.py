@@ -68,6 +68,7 @@ def clip_behind(read: Read, pos0: int) -> Read:
     return read._replace(cigar=f"{lengths[0]}M{sum(lengths[2:])}S")
 
 
+@pytest.mark.req("REQ-CAL-009")
 @pytest.mark.parametrize(
     ("edits", "kind"),
     [
@@ -89,6 +90,7 @@ def test_planted_allele_is_found_with_its_count(edits: list[Edit], kind: str) ->
     assert variant.p_value < 1e-10
 
 
+@pytest.mark.req("REQ-CAL-012")
 def test_parts_of_an_mnv_are_shown_and_marked() -> None:
     result = called(crowd(1500, 1, [(15, [SNV, OTHER_SNV])]))
     parts = [variant for variant in result.variants if variant.filters == ("part_of_mnv",)]
@@ -129,11 +131,13 @@ def _clipped(read: Read, n: int, is_left: bool) -> Read:
     return read._replace(cigar=cigar, pos0=read.pos0 + n if is_left else read.pos0)
 
 
+@pytest.mark.req("REQ-CAL-012")
 def test_neighbours_in_different_molecules_stay_apart() -> None:
     result = called(crowd(1500, 1, [(15, [SNV]), (15, [OTHER_SNV])]))
     assert [variant.variant_class for variant in passed(result)] == ["snv", "snv"]
 
 
+@pytest.mark.req("REQ-CAL-006")
 def test_depths_equal_a_slow_recount() -> None:
     reads = crowd(200, 3, [(4, [SNV]), (3, [DELETION])])
     noise = random.Random(4)
@@ -174,6 +178,7 @@ def test_where_the_strands_differ_a_molecule_counts_as_one_strand_of_that_base()
             assert counts[code].tolist() == expected.get((520, base), np.zeros(8, int)).tolist()
 
 
+@pytest.mark.req("REQ-CAL-006")
 def test_disagreeing_mates_count_nowhere() -> None:
     reads = molecule(1, 450, 120)
     at = 500 - reads[0].pos0
@@ -185,6 +190,7 @@ def test_disagreeing_mates_count_nowhere() -> None:
     assert got.counts.classes[slot + 1].sum() == 1
 
 
+@pytest.mark.req("REQ-CAL-006")
 def test_two_strand_reads_of_one_molecule_count_once_as_duplex() -> None:
     tags = [{"MI": f"9/{strand}", "cD": 3, "cd": [3] * 100} for strand in "AB"]
     pair = molecule(1, 450, 120)
@@ -216,6 +222,7 @@ def test_reads_without_pair_flags_do_not_turn_a_molecule_duplex() -> None:
     assert got.counts.strands[slot].sum() == 0
 
 
+@pytest.mark.req("REQ-REP-003")
 def test_order_of_input_and_threads_change_nothing() -> None:
     reads = crowd(400, 5, [(8, [SNV]), (6, [DELETION])])
     one = called(reads)
@@ -227,6 +234,7 @@ def test_order_of_input_and_threads_change_nothing() -> None:
     assert np.array_equal(one.loci.lod95, other.loci.lod95)
 
 
+@pytest.mark.req("REQ-CAL-015")
 def test_germline_is_detected_with_its_reason() -> None:
     result = called(crowd(600, 5, [(300, [SNV])]))
     (variant,) = result.variants
@@ -242,6 +250,7 @@ def test_common_snp_is_germline_from_a_lower_vaf_on() -> None:
     assert called(reads, snps=[snp]).variants[0].filters == ("germline",)
 
 
+@pytest.mark.req("REQ-CAL-013")
 def test_change_that_duplex_does_not_bear_out_is_filtered_not_denied() -> None:
     at = next(i for i in range(500, 560) if REFERENCE[i] == "G")
     reads = crowd(1500, 6)
@@ -273,6 +282,7 @@ def test_low_quality_and_mapping_are_shown() -> None:
     assert {"low_base_quality", "low_mapq"} <= set(variant.filters)
 
 
+@pytest.mark.req("REQ-CAL-022")
 def test_hotspots_have_rows_of_every_class_and_wrong_reference_is_refused() -> None:
     spots = [
         Hotspot(CONTIG, 521, SNV.ref, SNV.alt, "G", "snv spot"),
@@ -342,6 +352,7 @@ def test_clipped_reads_count_for_the_allele_that_they_fit() -> None:
     assert (result.loci.state[j], int(result.loci.alt_molecules[j])) == ("NOT_DETECTED", 0)
 
 
+@pytest.mark.req("REQ-CAL-002")
 def test_too_few_molecules_are_no_call_not_negative() -> None:
     loci = called(crowd(40, 8)).loci
     assert set(loci.state) == {"NO_CALL"}
@@ -349,6 +360,7 @@ def test_too_few_molecules_are_no_call_not_negative() -> None:
     assert "lod_above_claim" in loci.reason
 
 
+@pytest.mark.req("REQ-CAL-001")
 def test_empty_input_is_no_coverage_everywhere() -> None:
     result = called([])
     assert result.variants == ()
@@ -357,6 +369,7 @@ def test_empty_input_is_no_coverage_everywhere() -> None:
     assert np.isnan(result.loci.lod95).all()
 
 
+@pytest.mark.req("REQ-CAL-004")
 def test_never_not_detected_above_its_own_limit() -> None:
     reads = crowd(1200, 9)
     rng = random.Random(3)
@@ -372,6 +385,7 @@ def test_never_not_detected_above_its_own_limit() -> None:
     assert (vaf[negative] <= loci.lod95[negative]).all()
 
 
+@pytest.mark.req("REQ-CAL-021")
 def test_every_molecule_is_used_or_has_a_reason() -> None:
     reads = crowd(100, 2)
     reads += [read._replace(flag=read.flag | 0x4) for read in molecule(900, 450, 160)]
@@ -390,6 +404,7 @@ def test_depth_tag_of_the_wrong_length_is_refused() -> None:
         evidence(reads)
 
 
+@pytest.mark.req("REQ-CAL-005")
 def test_clean_normals_give_no_calls() -> None:
     rng = random.Random(12)
     rates = {0: 1e-6, 1: 1.5e-5, 2: 4e-5, 3: 1.5e-4}

@@ -64,6 +64,7 @@ def astray(n: int, edits: Sequence[Edit], first: int = 9000) -> list[Read]:
     return [read for k in range(n) for read in molecule(first + k, 445 + k % 10, 170, DUPLEX, edits)]
 
 
+@pytest.mark.req("REQ-CAL-013")
 def test_molecules_of_another_place_are_a_cluster() -> None:
     """A paralogue: six differences over 100 bases, always together, too far apart to be one change."""
     edits = [snv(pos0) for pos0 in (470, 487, 504, 521, 538, 555)]
@@ -83,6 +84,7 @@ def test_damage_along_a_fragment_is_a_cluster() -> None:
     assert "cluster" in filters(reads)
 
 
+@pytest.mark.req("REQ-CAL-014")
 @pytest.mark.parametrize(
     "plan",
     [
@@ -109,6 +111,7 @@ def also_elsewhere(reads: Sequence[Read]) -> list[Read]:
     return [read._replace(tags=read.tags | {"XA": "chrT,+10,100M,1;"}) for read in reads]
 
 
+@pytest.mark.req("REQ-CAL-013")
 def test_molecules_that_fit_another_place() -> None:
     crowded, true = crowd(900, 1), crowd(9, 2, [(9, [SNV])], first=20000)
     assert "other_place" in filters(crowded + also_elsewhere(astray(6, [SNV])))
@@ -146,6 +149,7 @@ def stranded(name: int, strand: str, edits: Sequence[Edit] = ()) -> list[Read]:
     return [r._replace(tags={"MI": f"{name}/{strand}", "cd": [3] * 100, "cD": 3}) for r in reads]
 
 
+@pytest.mark.req("REQ-CAL-013")
 def test_one_strand_of_origin_is_strand_bias() -> None:
     reads = balanced(1000) + [r for k in range(16) for r in stranded(5000 + k, "A", [SNV])]
     assert "strand_bias" in filters(reads)
@@ -159,6 +163,7 @@ def test_duplex_molecules_count_on_both_strands() -> None:
     assert "strand_bias" not in filters(reads)
 
 
+@pytest.mark.req("REQ-CAL-014")
 def test_duplex_molecules_clear_a_change_of_damage() -> None:
     at = next(i for i in range(500, 560) if REFERENCE[i] == "C")
     edit = Edit(at, "C", "T")
@@ -167,6 +172,7 @@ def test_duplex_molecules_clear_a_change_of_damage() -> None:
     assert filters(crowd(1500, 6, [(15, [edit])]), edit) == ()
 
 
+@pytest.mark.req("REQ-CAL-013")
 def test_fragment_ends_and_inner_molecules() -> None:
     at_ends = [r for k in range(12) for r in molecule(5000 + k, 517, 160, DUPLEX, [SNV])]
     assert "fragment_end" in filters(crowd(800, 6) + at_ends)
@@ -188,6 +194,7 @@ def background(n_with: int, n_donors: int = 3) -> TrainedBackground:
     return train([read_donor(evidence(reads), PARAMS, TRAINING) for reads in donors], training(panel()))
 
 
+@pytest.mark.req("REQ-CAL-017")
 def test_allele_of_several_normals_is_marked_and_a_clear_excess_is_not() -> None:
     known = background(2)
     assert known.site_donors.sum() == 2
@@ -217,6 +224,7 @@ def test_donors_whose_clone_training_left_out_still_count() -> None:
     assert normals_seen(candidate, sites, None) is None
 
 
+@pytest.mark.req("REQ-CAL-015")
 @pytest.mark.parametrize(
     ("n_alt", "n", "zygosity"), [(150, 300, "het"), (300, 300, "hom"), (210, 300, "unbalanced"), (16, 52, "het")]
 )
@@ -233,6 +241,7 @@ def test_subclonal_vafs_are_not_germline() -> None:
         assert (variant.filters, variant.zygosity, variant.origin) == ((), "", "unresolved")
 
 
+@pytest.mark.req("REQ-CAL-015")
 def test_common_snp_is_germline_from_its_own_vaf_on() -> None:
     snp = [CommonSnp(CONTIG, 521, SNV.ref, SNV.alt, 0.3)]
     carried = found(crowd(600, 5, [(120, [SNV])]), snps=snp)
@@ -240,6 +249,7 @@ def test_common_snp_is_germline_from_its_own_vaf_on() -> None:
     assert filters(crowd(600, 5, [(20, [SNV])]), snps=snp) == ()
 
 
+@pytest.mark.req("REQ-CAL-020")
 def test_every_candidate_above_the_floor_has_a_record() -> None:
     noise = random.Random(8)
     edits = [snv(noise.randint(480, 570), noise.randint(1, 3)) for _ in range(30)]
@@ -263,12 +273,14 @@ def beside_a_pair() -> Edit:
     raise AssertionError("no such place")
 
 
+@pytest.mark.req("REQ-CAL-013")
 def test_a_lost_base_at_the_ends_of_reads_is_misaligned() -> None:
     edit = beside_a_pair()
     reads = [read for k in range(9) for read in molecule(9000 + k, edit.pos0 + 2 - 100, 215, SIMPLEX3, [edit])]
     assert "misaligned" in filters(crowd(1200, 1) + reads, edit)
 
 
+@pytest.mark.req("REQ-CAL-014")
 def test_a_true_variant_before_a_pair_is_not_misaligned() -> None:
     edit = beside_a_pair()
     assert filters(crowd(1200, 1, [(9, [edit])]), edit) == ()

@@ -38,6 +38,7 @@ def by_label(result: CallResult) -> dict[str, CalledVariant]:
     return {v.identifier: v for v in result.variants if v.is_forced}
 
 
+@pytest.mark.req("REQ-CAL-018")
 def test_every_listed_allele_has_a_record_with_its_state() -> None:
     edits = {"snv": SNV, "none": ABSENT, "del": DELETION, "mnv": MNV, "off": OUTSIDE, "beside": MARGIN}
     result = answered(crowd(1500, 1, [(12, [DELETION]), (9, [SNV])]), *(listed(e, n) for n, e in edits.items()))
@@ -63,6 +64,7 @@ def test_every_listed_allele_has_a_record_with_its_state() -> None:
     }
 
 
+@pytest.mark.req("REQ-CAL-018")
 def test_listed_alleles_are_held_to_their_own_level() -> None:
     reads = crowd(1500, 1)
     for k in range(2):
@@ -80,6 +82,7 @@ def test_listed_alleles_are_held_to_their_own_level() -> None:
     assert on_list.posterior > alone.posterior
 
 
+@pytest.mark.req("REQ-CAL-018")
 def test_the_list_changes_nothing_else() -> None:
     reads = crowd(1500, 1, [(12, [DELETION]), (9, [SNV])])
     plain = call(evidence(reads), PARAMS, (), (), None, "s")

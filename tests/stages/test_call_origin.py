@@ -31,6 +31,7 @@ def variant(result: CallResult) -> CalledVariant:
     return next(v for v in result.variants if "part_of_mnv" not in v.filters)
 
 
+@pytest.mark.req("REQ-CAL-016")
 @pytest.mark.parametrize(
     ("plasma", "white", "origin", "filters"),
     [
@@ -79,6 +80,7 @@ def test_thin_white_cells_leave_the_look_of_the_vaf() -> None:
     assert (found.origin, found.filters) == ("unresolved", ("germline",))
 
 
+@pytest.mark.req("REQ-CAL-016")
 def test_chip_is_detected_with_its_reason_in_the_table() -> None:
     result = answered((1500, 15), (1500, 15), [SNV])
     rows = zip(result.loci.pos1, result.loci.alt, result.loci.state, result.loci.reason, strict=True)
@@ -86,6 +88,7 @@ def test_chip_is_detected_with_its_reason_in_the_table() -> None:
     assert result.metrics.counts["called_snv"] == 1
 
 
+@pytest.mark.req("REQ-CAL-016")
 def test_without_white_cells_the_origin_is_open() -> None:
     (found,) = call(evidence(crowd(1500, 5, [(15, [SNV])])), PARAMS, (), (), None, "s").variants
     assert (found.origin, found.white) == ("unresolved", None)

@@ -133,6 +133,7 @@ def _near_end(record: naive_record.Plain, bases: str) -> bool:
     return bases[:10] != text[:10] or bases[-10:] != text[-10:]
 
 
+@pytest.mark.req("REQ-COL-003")
 def test_members_lie_where_bwa_would_put_them(bwa: Bwa) -> None:
     source = random.Random(3)
     some, _ = sequenced(source, molecules(source, 300))
@@ -195,6 +196,7 @@ def consensus(source: random.Random, many: list[Molecule]) -> list[Read]:
     return made
 
 
+@pytest.mark.req("REQ-COL-003")
 def test_inherited_alignments_are_those_that_bwa_gives(bwa: Bwa) -> None:
     source = random.Random(8)
     many = molecules(source, 300)

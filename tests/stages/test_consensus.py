@@ -58,6 +58,7 @@ def wanted_params(draw: st.DrawFn, mode: str) -> ConsensusParams:
     )
 
 
+@pytest.mark.req("REQ-CNS-001")
 @QUICK
 @given(families(), wanted_params("simplex"))
 def test_simplex_as_the_twin(reads: list[Read], wanted: ConsensusParams) -> None:
@@ -75,6 +76,7 @@ def test_simplex_as_the_twin(reads: list[Read], wanted: ConsensusParams) -> None
     assert (metrics.n_in, metrics.n_out) == (len(reads), used)
 
 
+@pytest.mark.req("REQ-CNS-002")
 @QUICK
 @given(families(("1/A", "1/B")), wanted_params("duplex"))
 def test_duplex_as_the_twin(reads: list[Read], wanted: ConsensusParams) -> None:
@@ -96,6 +98,7 @@ def test_duplex_as_the_twin(reads: list[Read], wanted: ConsensusParams) -> None:
         assert record["tags"]["cE"] == pytest.approx(sum(twin["errors"]) / depths, rel=1e-6)
 
 
+@pytest.mark.req("REQ-CNS-005")
 @QUICK
 @given(st.lists(families(("{}/A", "{}/B")), min_size=1, max_size=6), st.sampled_from(["simplex", "duplex"]))
 def test_threads_batches_and_balance(groups: list[list[Read]], mode: str) -> None:
@@ -150,6 +153,7 @@ def _pair(name: str, molecule: str, bases: str = "ACGTACGT", **tags: Any) -> lis
     return [r1, r1._replace(flag=147, pos0=100, mate_pos0=10)]
 
 
+@pytest.mark.req("REQ-CNS-005")
 def test_each_reason_is_counted() -> None:
     wanted = params("duplex", min_reads=(2, 2, 0), max_reads=2)
     reads = [*_pair("a", "1/A"), Read("f", 0, 0, 10, 60, "8M", -1, -1, 0, "ACGTACGT", 30, {"MI": "1/A"})]

@@ -53,6 +53,7 @@ def test_adjust_qualities(case: Case) -> None:
     assert [adjusted_quality(q, rate) for q in case["input"]["quals"]] == case["expect"]["quals"]
 
 
+@pytest.mark.req("REQ-CNS-003")
 @pytest.mark.parametrize("case", case_params("pileup_call"))
 def test_pileup_call(case: Case) -> None:
     seen = case["input"]["observations"]
@@ -97,6 +98,7 @@ def _simplex_reads(case: Case) -> dict[str, Any] | None:
     }
 
 
+@pytest.mark.req("REQ-CNS-001")
 @pytest.mark.parametrize("case", case_params("simplex_reads"))
 def test_simplex_reads(case: Case) -> None:
     expect = case["expect"] | case.get("formula", {})
@@ -177,6 +179,7 @@ _AGREEMENT = {"consensus": ADD, "max_qual": GREATER, "pass_through": PASS}
 _DISAGREEMENT = {"consensus": BETTER, "mask_both": MASK_BOTH, "mask_lower_qual": MASK_LOWER}
 
 
+@pytest.mark.req("REQ-CNS-004")
 @pytest.mark.parametrize("case", case_params("overlap_pair"))
 def test_overlap_pair(case: Case) -> None:
     records = raw([plain_read(case["input"]["r1"]), plain_read(case["input"]["r2"])])
@@ -199,6 +202,7 @@ def test_overlap_pair(case: Case) -> None:
             assert quality in (None, read["quals"][at])
 
 
+@pytest.mark.req("REQ-CNS-002")
 @pytest.mark.parametrize("case", case_params("duplex_combine"))
 def test_duplex_combine(case: Case) -> None:
     ab, ba = case["input"]["ab"], case["input"]["ba"]
@@ -247,6 +251,7 @@ def test_duplex_options(case: Case) -> None:
     assert weaker == case["expect"].get("weaker_strand_min", weaker)
 
 
+@pytest.mark.req("REQ-CNS-001")
 @pytest.mark.parametrize("case", case_params("umi_consensus"))
 def test_umi_consensus(case: Case) -> None:
     votes = new_umi_votes(16)

@@ -105,6 +105,7 @@ def test_bases_qualities_and_tags(real: Real) -> None:
     assert sorted(unexplained) == [("2007", 1), ("2109", 1), ("2109", 2), ("2404", 2)]
 
 
+@pytest.mark.req("REQ-CNS-003")
 def test_exact_ties_are_no_calls(real: Real) -> None:
     """Two reads against two of the same qualities: fgbio's rounding names a base, here it is N of quality 2."""
     for key in (("2007", 1), ("2404", 2)):

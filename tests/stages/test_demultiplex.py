@@ -153,6 +153,7 @@ def test_reads_and_tables_of_a_small_tile() -> None:
     assert lane["hopped_percent"] == "25"
 
 
+@pytest.mark.req("REQ-DMX-002")
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.text("ACGTN", min_size=8, max_size=8), st.integers(0, 1)), max_size=12))
 def test_every_cluster_is_counted_once(some: list[tuple[str, int]]) -> None:
@@ -209,6 +210,7 @@ def test_run_info_speaks_first() -> None:
     assert is_index2_flipped(single, _params(orientation="reverse_complement")) == (False, None)
 
 
+@pytest.mark.req("REQ-DMX-005")
 def test_wrong_orientation_is_noticed() -> None:
     sheet = _sheet(("S1", 0, "AAAA", "CCGT"))
     plan, flipped = (plan_demultiplex(DUAL, sheet, _params(), (1,), flip=flip).lanes[1] for flip in (False, True))

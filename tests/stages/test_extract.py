@@ -82,6 +82,7 @@ def read_pair(dice: random.Random, insert: str, umis: tuple[str, str], n: int, e
     return umis[0] + flipped[0][5:], umis[1] + flipped[1][5:]
 
 
+@pytest.mark.req("REQ-EXT-002")
 @pytest.mark.parametrize("adapters", [(), ADAPTERS])
 def test_read_through_of_known_molecules_is_trimmed_to_the_base(adapters: tuple[str, ...]) -> None:
     dice = random.Random(11)
@@ -114,6 +115,7 @@ def test_without_errors_the_template_is_the_insert() -> None:
     assert [bases for _, _, bases in texts(out[1])] == [turned(insert)[:113] for insert in inserts]
 
 
+@pytest.mark.req("REQ-EXT-003")
 def test_mates_that_share_nothing_are_left_whole() -> None:
     dice = random.Random(3)
     reads = tuple(columns([(f"r{i}", random_bases(dice, 100)) for i in range(400)]) for _ in (0, 1))
@@ -135,6 +137,7 @@ def test_adapter_of_single_reads_is_cut_off() -> None:
     assert {comment for _, comment, _ in texts(out)} == {"RX:Z:ACGTACGTACGT\tQX:Z:????????????"}
 
 
+@pytest.mark.req("REQ-EXT-002")
 def test_adapters_show_what_the_overlap_does_not() -> None:
     insert = "ACGTTGCAAC"
     good = ("ACGTACT" + insert + turned("GGCATCT") + ADAPTERS[0])[:60]
@@ -145,6 +148,7 @@ def test_adapters_show_what_the_overlap_does_not() -> None:
     assert tally.counts["inserts_by_adapter"] == 1
 
 
+@pytest.mark.req("REQ-EXT-004")
 def test_fixed_list_corrects_and_rejects() -> None:
     setup = plan(params("4M+T", "4M+T", umi_max_mismatches=1, umi_min_distance=2), fixed_umis(["AAAA", "CCCC"]))
     umis = [("AAAA", "CCCC"), ("AAAC", "CCCC"), ("AACC", "CCCC"), ("AAAN", "CCCN"), ("ANNA", "GGGG"), ("AAAA", "CCC")]
@@ -170,6 +174,7 @@ def test_fixed_list_corrects_and_rejects() -> None:
 _STRUCTURES = ["5M2S+T", "+T3M", "2M1S2M+T", "4M6T", "+M4T", "2B3C1M+T2S"]
 
 
+@pytest.mark.req("REQ-EXT-001")
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from(_STRUCTURES),
@@ -204,6 +209,7 @@ def test_divides_as_the_plain_structure_and_balances(text: str, reads: list[str]
     assert found == expected
 
 
+@pytest.mark.req("REQ-EXT-001")
 def test_qualities_follow_their_bases() -> None:
     reads = columns([("r", "ACGTTTT")], [[2, 10, 20, 30, 31, 32, 93]])
     (out,), _ = extract((reads,), plan(params("2M2S+T"), None))
@@ -211,6 +217,7 @@ def test_qualities_follow_their_bases() -> None:
     assert out.quals.tolist() == [31, 32, 93]
 
 
+@pytest.mark.req("REQ-EXT-005")
 def test_reads_that_do_not_pass_the_filter_are_counted() -> None:
     one, two = (columns([(f"r{i}", "ACGTACGT") for i in range(3)]) for _ in (0, 1))
     comments = np.frombuffer(b"1:N:0:ACGT1:Y:0:ACGT1:Yes:ACGT", dtype=np.uint8).copy()
@@ -327,6 +334,7 @@ def test_real_long_umis(real_data: Path) -> None:
     assert {len(comment.split("\t")[0]) for _, comment, _ in out[1]} == {19}
 
 
+@pytest.mark.req("REQ-EXT-003")
 def test_fragments_within_a_duplication_are_not_cut_where_no_adapter_stands() -> None:
     dice = random.Random(7)
     text, n = random_bases(dice, 80) * 3, 167

@@ -28,6 +28,7 @@ def filter_params(options: dict[str, Any]) -> FilterParams:
     )
 
 
+@pytest.mark.req("REQ-FLT-001")
 @pytest.mark.parametrize("case", case_params("filter_records"))
 def test_filter_records(case: Case) -> None:
     records = raw(plain_read(read) for read in case["input"]["reads"])
@@ -42,6 +43,7 @@ def test_filter_records(case: Case) -> None:
         assert after[k]["bases"] == expect.get("bases", after[k]["bases"])
 
 
+@pytest.mark.req("REQ-FLT-001")
 @pytest.mark.parametrize("case", case_params("filter_templates"))
 def test_filter_templates(case: Case) -> None:
     records = raw(plain_read(read) for read in case["input"]["reads"])

@@ -91,6 +91,7 @@ def _check_counts(expect: dict[str, int], metrics: StageMetrics) -> None:
     assert (rejected["n_in_umi"], rejected["short_umi"]) == (expect["n_in_umi"], expect["short_umi"])
 
 
+@pytest.mark.req("REQ-GRP-001")
 @pytest.mark.parametrize("case", case_params("group_reads"))
 def test_as_the_field_does(case: Case) -> None:
     some = records(_oracle_read(read) for read in case["input"]["reads"])
@@ -155,6 +156,7 @@ _UMI = st.tuples(st.text("AC", min_size=3, max_size=3), st.text("AC", min_size=3
 _PAIR = st.tuples(_END, _END | st.none(), _UMI)
 
 
+@pytest.mark.req("REQ-GRP-002")
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(_PAIR, max_size=40),
@@ -181,6 +183,7 @@ def test_agrees_with_the_twin_in_any_order(
     assert metrics == metrics_again
 
 
+@pytest.mark.req("REQ-GRP-004")
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(_PAIR, st.integers(0, 8)), max_size=20))
 def test_counts_balance(templates: list[tuple[Any, int]]) -> None:
@@ -203,6 +206,7 @@ def _metrics(reads: list[Read], **changes: Any) -> StageMetrics:
     return group(records(reads), NO_GROUPS, params(**changes), "s")[1]
 
 
+@pytest.mark.req("REQ-GRP-004")
 def test_each_reason_is_counted() -> None:
     here, there = (0, 100, 0), (0, 150, 1)
     good = pair("good", here, there, "AAA-CCC")
@@ -244,6 +248,7 @@ def test_shorter_umis_at_one_place_are_compared_over_the_shortest() -> None:
     assert metrics.rejected["short_umi"] == 1
 
 
+@pytest.mark.req("REQ-GRP-003")
 def test_libraries_are_kept_apart_and_cell_barcodes_too() -> None:
     reads = [
         Read(f"r{i}", 0, 0, 100, 60, "4M", tags={"RX": "ACGT"} | tags)

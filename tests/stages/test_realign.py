@@ -59,6 +59,7 @@ def test_templates_that_are_not_whole(reads: list[Read], record: int) -> None:
         pairs_and_fragments(records(reads))
 
 
+@pytest.mark.req("REQ-ALN-005")
 def test_tags_are_carried_and_turned() -> None:
     source = records(
         [

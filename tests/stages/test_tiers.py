@@ -20,6 +20,7 @@ def _tier(first: int, second: int) -> str:
     return "simplex3" if reads >= 3 else "pair2" if reads == 2 else "single"
 
 
+@pytest.mark.req("REQ-FLT-002")
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=40))
 def test_tiers_are_those_of_the_architecture_and_add_up(pairs: list[tuple[int, int]]) -> None:
     first, second = (np.array([pair[k] for pair in pairs], dtype=np.int64) for k in range(2))
@@ -73,6 +74,7 @@ def duplex_reads() -> list[Read]:
     return [_consensus(name, flag, aD=a, bD=b) for name, (a, b) in depths.items() for flag in (77, 141)]
 
 
+@pytest.mark.req("REQ-FLT-002")
 def test_kept_templates_are_counted_once_by_their_tags(duplex_reads: list[Read]) -> None:
     some = records(duplex_reads)
     fields = record_fields(some.data, some.offsets)

@@ -16,6 +16,7 @@ from tests.oracle_cases import Case, case_params
 pytestmark = pytest.mark.timeout(60)
 
 
+@pytest.mark.req("REQ-GRP-001")
 @pytest.mark.parametrize("case", case_params("group_umis"))
 def test_as_the_field_does(case: Case) -> None:
     umis = [(umi, n) for umi, n in case["input"]["umis"]]

@@ -24,6 +24,7 @@ def corrected(umis: list[str], options: dict[str, Any], fixed: list[str]) -> Cor
     return correct_umis(letters, at, fixed_umis(fixed), options["max_mismatches"], options["min_distance"])
 
 
+@pytest.mark.req("REQ-EXT-004")
 @pytest.mark.parametrize("case", case_params("best_fixed_umi"))
 def test_nearest(case: Case) -> None:
     fixed, umi, expect = case["input"]["fixed"], case["input"]["umi"], case["expect"]

@@ -31,6 +31,7 @@ def test_equals_wilson_s_interval_without_background() -> None:
         assert found.vaf[i] == pytest.approx(k[i] / 2500, rel=1e-6)
 
 
+@pytest.mark.req("REQ-CAL-008")
 @pytest.mark.parametrize("n", [1000, 2500, 5000])
 def test_interval_holds_95_percent_of_planted_vafs(n: int) -> None:
     """Sums of the exact binomial law: 95 % on average, 92 % nowhere missed, from 0.05 to 5 %."""
@@ -72,6 +73,7 @@ def test_interval_at_the_issue_s_vafs_holds_93_to_97_percent_averaged_over_depth
         assert 0.93 < held < 0.97, vaf
 
 
+@pytest.mark.req("REQ-CAL-008")
 @pytest.mark.parametrize("vaf", [0.001, 0.0025, 0.01, 0.05])
 def test_planted_vafs_over_classes_with_background_are_unbiased_and_held(vaf: float) -> None:
     rng = np.random.default_rng(7)

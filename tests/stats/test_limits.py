@@ -29,6 +29,7 @@ def test_level_of_equal_sites_spends_the_budget_and_not_more(n_molecules: int, m
     assert 1000 * next_level > 0.1 or next_level > 2**5.75 * 1e-4
 
 
+@pytest.mark.req("REQ-CAL-005")
 def test_expected_false_calls_stay_within_the_budget_on_drawn_molecules() -> None:
     rng = np.random.default_rng(5)
     n = rng.integers(100, 600, size=(300, 2)).astype(np.int64)

@@ -22,6 +22,7 @@ def test_equals_an_integral_of_binomials_where_the_rate_is_certain(k: int) -> No
     assert found / (1 - found) == pytest.approx(odds, rel=0.03)
 
 
+@pytest.mark.req("REQ-CAL-019")
 def test_posterior_is_calibrated_on_planted_alleles() -> None:
     """Of alleles drawn by the model itself, as many are present as the posterior says."""
     rng = np.random.default_rng(3)

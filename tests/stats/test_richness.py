@@ -26,6 +26,7 @@ def _columns(sizes: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return np.array(list(sizes), dtype=np.int64), np.array(list(sizes.values()), dtype=np.int64)
 
 
+@pytest.mark.req("REQ-GRP-005")
 def test_chao1_as_scikit_bio_states_it() -> None:
     """Its own test: counts 0 1 1 4 2 5 2 4 1 2 give 10.5."""
     seen = np.array([0, 1, 1, 4, 2, 5, 2, 4, 1, 2])
@@ -45,6 +46,7 @@ def test_chao1_comes_near_the_truth_of_a_poisson_sample() -> None:
     assert found == pytest.approx(40_000, rel=0.01)
 
 
+@pytest.mark.req("REQ-GRP-005")
 @given(histograms, shares)
 def test_seen_is_what_the_binomial_says(sizes: dict[int, int], share: float) -> None:
     expected = sum(n * (1 - stats.binom.pmf(0, size, share)) for size, n in sizes.items())
@@ -96,6 +98,7 @@ def test_yields_are_those_of_reads_thrown_away() -> None:
     assert abs(expected_duplex(first, second, ones, 0.3) - both) < slack[1]
 
 
+@pytest.mark.req("REQ-GRP-005")
 def test_molecules_behind_labels_as_fu_and_others_give_them() -> None:
     """960 labels, as in their paper: n molecules show K (1 - (1 - 1/K)^n) labels; -K ln(1 - k/K) turns that round."""
     for n in (1, 100, 500, 2000):

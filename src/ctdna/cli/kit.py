@@ -4,43 +4,58 @@ from pathlib import Path
 
 import click
 
+from ctdna.cli.kit_diff import kit_diff
+from ctdna.cli.kit_moves import freeze, release, retire, sign
+from ctdna.cli.options import ManyValues, input_path, output_path, threads
+
+_BACKGROUND = "background.gz"
 _ADDRESS = click.argument("address", metavar="NAME@VERSION")
 
 
 @click.group("kit")
 def command() -> None:
-    """Show and check kit versions.
+    """Make, check and move kit versions.
 
     Kits are searched in the folders that CTDNA_KITS lists, then among those that ship with ctdna. A kit version lies
     in `<folder>/<name>/<version>/kit.yaml`.
     """
 
 
+command.add_command(kit_diff)
+
+
 @command.command("list")
 def list_kits() -> None:
-    """List every known kit version: address, status, title."""
+    """List every known kit version: address, state, title."""
     from ctdna.kit.load import known_kits, read_kit
     from ctdna.model.errors import DefinitionError
 
     for address, folder in known_kits().items():
         try:
-            definition = read_kit(folder).definition
+            loaded = read_kit(folder)
         except DefinitionError as error:
             click.echo(f"{address}\tdamaged\t{error}")
         else:
-            click.echo(f"{address}\t{definition.status}\t{definition.title.en}")
+            click.echo(f"{address}\t{loaded.state}\t{loaded.definition.title.en}")
 
 
 @command.command("show")
 @_ADDRESS
 def show(address: str) -> None:
-    """Print the definition of a kit version as JSON, with its digest and folder."""
+    """Print the definition of a kit version as JSON, with its digest, folder, state, and the statements of it."""
     from ctdna.formats.documents import dump_json
     from ctdna.kit.load import load_kit
 
     loaded = load_kit(address)
-    document = loaded.definition.model_dump(mode="json")
-    click.echo(dump_json({"digest": loaded.digest, "folder": str(loaded.folder), "definition": document}), nl=False)
+    document: dict[str, object] = {
+        "digest": loaded.digest,
+        "folder": str(loaded.folder),
+        "state": loaded.state,
+        "is_frozen": loaded.is_frozen,
+        "statements": [signed.model_dump(mode="json") for signed in loaded.statements],
+        "definition": loaded.definition.model_dump(mode="json"),
+    }
+    click.echo(dump_json(document), nl=False)
 
 
 @command.command("validate")
@@ -68,26 +83,61 @@ def validate(address: str) -> int:
     return EXIT_DEFINITION if found.problems else EXIT_DONE
 
 
-@command.command("lock")
+@command.command("new")
 @_ADDRESS
-@click.option("--renew", is_flag=True, help="Replace the lock of a version that is still in development.")
-def lock(address: str, renew: bool) -> None:
-    """Write `kit.lock` over the kit's files; from then on, any changed byte is refused.
+@click.option("--from", "source", metavar="NAME@VERSION", required=True, help="The kit version to begin from.")
+@output_path("--output", "Folder of kits to write it to; list this folder in CTDNA_KITS.")
+def new(address: str, source: str, output: Path) -> None:
+    """Begin a kit version as a copy of another: the next version, or a kit of another name.
 
-    Lock a version before its status becomes investigational or released. A locked version is never edited: make the
-    next version. Only while its status is development may the lock be renewed.
+    It is in development, whatever the other one is. Only name and version differ, in kit.yaml; under another name the
+    background is left out, since it is bound to its kit's name.
     """
-    from ctdna.kit.document import read_definition
-    from ctdna.kit.load import kit_folder
-    from ctdna.kit.lock import LOCK, write_lock
+    from ctdna.kit.load import load_kit
+    from ctdna.kit.scaffold import new_kit
+
+    made = new_kit(load_kit(source), address, output)
+    for name in made.left_out:
+        click.echo(f"left out: {name}")
+    click.echo(f"{address}: {made.kit.folder}")
+
+
+@command.command("background", cls=ManyValues)
+@_ADDRESS
+@click.option(
+    "--normals",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    help="Consensus BAMs of normal samples, one a donor: several in a row, or the option again.",
+)
+@input_path("--reference", "FASTA that the reads were aligned to.")
+@click.option("--instrument", help="Model of sequencer to record. Default: the read groups' PM, which must agree.")
+@threads()
+def background(address: str, normals: tuple[Path, ...], reference: Path, instrument: str | None, threads: int) -> None:
+    """Train the background of a kit in development and name it in kit.yaml.
+
+    What `ctdna background` does with the kit's own settings; the file comes into the kit's folder. Freezing the kit
+    binds it by digest.
+    """
+    from ctdna.cli.background import command as train
+    from ctdna.kit.edit import set_value
+    from ctdna.kit.load import load_kit
     from ctdna.model.errors import DefinitionError
 
-    folder = kit_folder(address)
-    status = read_definition(folder / "kit.yaml").status
-    if (folder / LOCK).exists() and not (renew and status == "development"):
-        hint = "make the next version" if status != "development" else "give --renew to lock it anew"
-        raise DefinitionError(folder / LOCK, "", f"kit {address} ({status}) is locked already", hint)
-    click.echo(f"{address}: locked, digest {write_lock(folder)}")
+    kit = load_kit(address)
+    if kit.is_frozen:
+        raise DefinitionError(kit.folder, "", f"kit {address} is frozen", "make the next version by `ctdna kit new`")
+    name = kit.definition.files.background or _BACKGROUND
+    output = kit.folder / name
+    words = ["--kit", address, "--reference", str(reference), "--output", str(output), "--threads", str(threads)]
+    words += ["--instrument", instrument] if instrument is not None else []
+    for bam in normals:
+        words += ["--normals", str(bam)]
+    train.main(words, prog_name="ctdna background", standalone_mode=False)
+    if kit.definition.files.background is None:
+        set_value(kit.folder / "kit.yaml", ("files", "background"), name)
+    click.echo(f"{address}: background {output}; digest {load_kit(address).digest}")
 
 
 @command.command("slice")
@@ -112,3 +162,7 @@ def slice_command(address: str, output: Path) -> None:
     for name in made.left_out:
         click.echo(f"left out: {name}")
     click.echo(f"{made.address}: {made.folder}")
+
+
+for _move in (freeze, sign, release, retire):
+    command.add_command(_move)

@@ -11,6 +11,7 @@ from ctdna.model.errors import InputError
 if TYPE_CHECKING:
     from ctdna.kit.load import LoadedKit
     from ctdna.model.evidence import Targets
+    from ctdna.model.kit import Controls
     from ctdna.model.manifest import RunManifest
     from ctdna.model.metrics import StageMetrics
     from ctdna.model.qc import SnpCount
@@ -147,6 +148,17 @@ def _sample_evidence(run_dir: Path, sample: str, reference: Path, kit: "LoadedKi
     )
 
 
+def _controls(run_dir: Path, manifest: "RunManifest", kit: "LoadedKit") -> "Controls":
+    """Return what the run's controls must show: the kit's expectations, with those of a lot that is the kit's own."""
+    from ctdna.kit.lots import controls_of, lot_of_run
+
+    trace, own = manifest.trace, kit.definition.controls
+    if trace is None or trace.lot is None or trace.lot.digest is None:
+        return own
+    lot = lot_of_run(run_dir, trace.lot.digest)
+    return controls_of(own, lot) if (lot.kit, lot.kit_digest) == (kit.address, kit.digest) else own
+
+
 @click.group("qc")
 def command() -> None:
     """Judge a sample or a run against the kit's thresholds.
@@ -174,7 +186,8 @@ def sample_command(run_dir: Path, sample_id: str, reference: Path, output: Path,
     if sample_id not in known:
         raise InputError(run_dir / "run.json", "--sample", f"no sample `{sample_id}`", f"known: {', '.join(known)}")
     evidence = _sample_evidence(run_dir, sample_id, reference, kit, threads)
-    document = sample_qc(manifest.sample(sample_id), evidence, kit.definition, kit.digest)
+    definition = kit.definition.model_copy(update={"controls": _controls(run_dir, manifest, kit)})
+    document = sample_qc(manifest.sample(sample_id), evidence, definition, kit.digest)
     output.parent.mkdir(parents=True, exist_ok=True)
     write_json(output, document)
 

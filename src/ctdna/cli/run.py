@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ctdna.cli import options
+from ctdna.cli.authority import authority_if_named
+from ctdna.cli.identity import identity
 
 if TYPE_CHECKING:
     from ctdna.model.manifest import Alignment
@@ -36,6 +38,7 @@ def _say_failures(outcome: "JobOutcome") -> None:
     "--threads", type=click.IntRange(min=1), default=None, help="Cores to use; all of this machine's if absent."
 )
 @options.align()
+@identity(required=False)
 @click.option("--prepare", "prepare_only", is_flag=True, help="Check and prepare only; print how to start Snakemake.")
 def command(
     run_folder: Path,
@@ -45,12 +48,18 @@ def command(
     profile: str,
     threads: int | None,
     align: "Alignment",
+    user: str | None,
+    password_file: Path | None,
     prepare_only: bool,
 ) -> int:
     """Turn a finished sequencer run into one report per sample.
 
     RUN_FOLDER is the sequencer's run folder, or a folder of FASTQ files. Everything is decided by the kit version. An
     interrupted run resumes when the same command is given again. Finished results are never overwritten.
+
+    A kit in development runs for research use, with or without a ledger. Any other kit needs --user, a technician or
+    director of this machine's ledger, and stops where a gate fails: kit retired; lot unknown, expired or of another
+    kit; instrument not registered. `ctdna override grant` lets a run pass.
 
     Leaves with 0 when all is done, 4 when all is done but quality control failed, else with the code of the step that
     failed.
@@ -61,11 +70,12 @@ def command(
     from ctdna.orchestrate.workflow import WorkflowOptions, shell_command
 
     flow = WorkflowOptions(cores=threads or len(os.sched_getaffinity(0)), profile=profile)
+    authority = authority_if_named(user, password_file)
     if prepare_only:
-        prepare(run_folder, kit_name, output, sample_sheet, align)
+        prepare(run_folder, kit_name, output, sample_sheet, align, authority)
         print(shell_command(output, flow))
         return 0
-    request = JobRequest(run_folder, kit_name, output, sample_sheet, flow, align)
+    request = JobRequest(run_folder, kit_name, output, sample_sheet, flow, align, authority)
     outcome = run_job(request, Display(sys.stderr, flow.cores))
     _say_failures(outcome)
     if not outcome.progress.failures:

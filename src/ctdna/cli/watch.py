@@ -9,21 +9,26 @@ from typing import TYPE_CHECKING
 import click
 
 from ctdna.cli import options
+from ctdna.cli.authority import authority_if_named
+from ctdna.cli.identity import identity
 
 if TYPE_CHECKING:
+    from ctdna.kit.authority import Authority
     from ctdna.model.manifest import Alignment
     from ctdna.orchestrate.watch import Attempt
     from ctdna.orchestrate.workflow import WorkflowOptions
 
 
-def _attempt(run: Path, kit: str, output: Path, flow: "WorkflowOptions", align: "Alignment") -> "Attempt":
+def _attempt(
+    run: Path, kit: str, output: Path, flow: "WorkflowOptions", align: "Alignment", authority: "Authority | None"
+) -> "Attempt":
     from ctdna.model.errors import CtdnaError
     from ctdna.orchestrate.display import Display
     from ctdna.orchestrate.job import JobRequest, run_job
     from ctdna.orchestrate.watch import Attempt
 
     try:
-        request = JobRequest(run, kit, output / run.name, None, flow, align)
+        request = JobRequest(run, kit, output / run.name, None, flow, align, authority)
         outcome = run_job(request, Display(sys.stderr, flow.cores))
     except CtdnaError as error:
         return Attempt(error.exit_code, str(error))
@@ -45,6 +50,7 @@ def _attempt(run: Path, kit: str, output: Path, flow: "WorkflowOptions", align: 
     "--threads", type=click.IntRange(min=1), default=None, help="Cores to use; all of this machine's if absent."
 )
 @options.align()
+@identity(required=False)
 def command(
     folder: Path,
     kit_name: str,
@@ -55,6 +61,8 @@ def command(
     profile: str,
     threads: int | None,
     align: "Alignment",
+    user: str | None,
+    password_file: Path | None,
 ) -> int:
     """Wait for run folders in FOLDER to complete and run them, first in, first out.
 
@@ -72,6 +80,7 @@ def command(
 
     load_kit(kit_name)
     profile_folder(profile)
+    authority = authority_if_named(user, password_file)
     flow = WorkflowOptions(cores=threads or len(os.sched_getaffinity(0)), profile=profile)
     output.mkdir(parents=True, exist_ok=True)
     known = {run.name for run in find_runs(folder)}
@@ -86,7 +95,7 @@ def command(
     watch = Watch(
         folder,
         output,
-        lambda run: _attempt(run, kit_name, output, flow, align),
+        lambda run: _attempt(run, kit_name, output, flow, align, authority),
         lambda line: print(line, file=sys.stderr, flush=True),
     )
     watch.look()

@@ -1,6 +1,7 @@
 """RunInfo.xml and RunParameters.xml."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -115,6 +116,21 @@ def _name(path: Path, what: str, text: str) -> str:
     return text
 
 
+_DATES = ("%Y-%m-%d", "%y%m%d", "%Y%m%d", "%m/%d/%Y")
+"""Of NovaSeq X and NextSeq 1000, of HiSeq and MiSeq, of a few MiniSeq, of NovaSeq 6000 (month first)."""
+
+
+def _date(text: str | None) -> str | None:
+    """Return the day of RunInfo.xml's <Date> in ISO 8601; None where its form is not known."""
+    word = (text or "").strip().replace("T", " ").partition(" ")[0]
+    for form in _DATES:
+        try:
+            return datetime.strptime(word, form).date().isoformat()
+        except ValueError:
+            continue
+    return None
+
+
 def read_run_info(path: Path) -> RunLayout:
     """Return the run's layout from RunInfo.xml; the instrument's type is guessed from its serial number.
 
@@ -140,6 +156,7 @@ def read_run_info(path: Path) -> RunLayout:
         n_tiles=_optional(layout, "TileCount"),
         tiles=_tiles(path, run),
         instrument_type=serial,
+        date=_date(run.findtext("Date")),
     )
 
 

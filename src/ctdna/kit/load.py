@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ctdna.kit.document import read_definition
-from ctdna.kit.lock import LOCK, file_digests, kit_digest, verify_lock
+from ctdna.kit.lock import LOCK, STATES, file_digests, kit_digest, verify_lock
 from ctdna.kit.resources import shipped
 from ctdna.model.errors import DefinitionError, InputError
 from ctdna.model.kit import KIT_NAME, KIT_VERSION, KitDefinition
-
-LOCKED_STATUS = ("investigational", "released")
+from ctdna.model.kit_state import SignedStatement
+from ctdna.model.trace import KitState
 
 
 class LoadedKit(NamedTuple):
@@ -22,7 +22,19 @@ class LoadedKit(NamedTuple):
     folder: Path
     """The folder of `kit.yaml`."""
     digest: str
-    """SHA-256 over every file of the folder but the lock, in hex."""
+    """SHA-256 over every file of the folder but lock and states, in hex."""
+    statements: tuple[SignedStatement, ...] = ()
+    """The manufacturer's statements of its state, the first one first; none: it is in development."""
+
+    @property
+    def state(self) -> KitState:
+        """Return the state that the last statement moved it to."""
+        return self.statements[-1].statement.to_state if self.statements else "development"
+
+    @property
+    def is_frozen(self) -> bool:
+        """Return whether a lock holds its content."""
+        return (self.folder / LOCK).is_file()
 
     @property
     def address(self) -> str:
@@ -70,21 +82,32 @@ def _order(address: str) -> tuple[str, list[int]]:
     return name, [int(part) for part in version.split(".")]
 
 
+def parse_address(address: str) -> tuple[str, str]:
+    """Return name and version of `name@version`.
+
+    Raises:
+        InputError: it is malformed.
+    """
+    name, separator, version = address.partition("@")
+    if not separator or not re.fullmatch(KIT_NAME, name) or not re.fullmatch(KIT_VERSION, version):
+        known = known_kits()
+        what = f"found `{address}`, expected NAME@VERSION, as `ctdna-demo@1.0.0`"
+        raise InputError(None, "--kit", what, f"known kits: {', '.join(known)}" if known else "no kit is known")
+    return name, version
+
+
 def kit_folder(address: str) -> Path:
     """Return the folder of the kit version `name@version`.
 
     Raises:
         InputError: the address is malformed, or no such kit is known; lists what is known and the nearest name.
     """
-    name, separator, version = address.partition("@")
+    parse_address(address)
     known = known_kits()
-    listing = f"known kits: {', '.join(known)}" if known else "no kit is known"
-    if not separator or not re.match(KIT_NAME, name) or not re.match(KIT_VERSION, version):
-        what = f"found `{address}`, expected NAME@VERSION, as `ctdna-demo@1.0.0`"
-        raise InputError(None, "--kit", what, listing)
     if address not in known:
         near = difflib.get_close_matches(address, known, n=1)
         guess = f" (did you mean {near[0]}?)" if near else ""
+        listing = f"known kits: {', '.join(known)}" if known else "no kit is known"
         hint = f"{listing}; more are searched in the folders of CTDNA_KITS"
         raise InputError(None, "--kit", f"kit `{address}` is not known{guess}", hint)
     return known[address]
@@ -98,7 +121,7 @@ def load_kit(address: str) -> LoadedKit:
     Raises:
         InputError: no such kit is known.
         DefinitionError: the kit is not what it claims: a wrong key or value, another name or version inside, a file
-            that differs from the lock, a status that demands a lock without one, or another digest than demanded.
+            that differs from the lock, statements of its state that do not hold, or another digest than demanded.
     """
     plain, _, digest = address.partition("#")
     kit = read_kit(kit_folder(plain))
@@ -116,9 +139,19 @@ def read_kit(folder: Path) -> LoadedKit:
         what = f"found name and version {claimed}, but the folder says {placed}"
         raise DefinitionError(folder / "kit.yaml", "name, version", what, "make them agree")
     digests = file_digests(folder)
+    digest = kit_digest(digests)
     if (folder / LOCK).exists():
         verify_lock(folder, digests)
-    elif definition.status in LOCKED_STATUS:
-        what = f"status is {definition.status}, but the kit has no {LOCK}"
-        raise DefinitionError(folder / "kit.yaml", "status", what, f"run `ctdna kit lock {claimed}`")
-    return LoadedKit(definition, folder, kit_digest(digests))
+    return LoadedKit(definition, folder, digest, _statements(folder, claimed, digest))
+
+
+def _statements(folder: Path, kit: str, digest: str) -> tuple[SignedStatement, ...]:
+    path = folder / STATES
+    if not path.exists():
+        return ()
+    if not (folder / LOCK).exists():
+        what = f"the kit has {STATES}, but no {LOCK}"
+        raise DefinitionError(folder / LOCK, "", what, "restore the kit's folder from its source")
+    from ctdna.kit.states import read_states  # a kit in development starts without the libraries of signatures
+
+    return read_states(path, kit, digest)

@@ -7,7 +7,7 @@ from ctdna.formats.atomic import write_text
 from ctdna.formats.digest import sha256_of
 from ctdna.model.errors import DefinitionError, InputError
 
-LOCK = "kit.lock"
+LOCK, STATES = "kit.lock", "kit.states.json"
 
 
 def file_digest(path: Path) -> str:
@@ -23,11 +23,18 @@ def file_digest(path: Path) -> str:
 
 
 def file_digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file in a kit's folder by its relative path, sorted; the lock itself is left out."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    digests = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
-    digests.pop(LOCK, None)
-    return dict(sorted(digests.items()))
+    """Return the SHA-256 of every file in a kit's folder by its relative path, sorted; lock and states are left out.
+
+    Raises:
+        DefinitionError: something there is no plain file or folder, or a file cannot be read.
+    """
+    digests: dict[str, str] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise DefinitionError(path, "", "is a link or no plain file; a kit holds plain files only", "copy the file")
+        if path.is_file():
+            digests[path.relative_to(folder).as_posix()] = file_digest(path)
+    return {name: digest for name, digest in sorted(digests.items()) if name not in (LOCK, STATES)}
 
 
 def kit_digest(digests: dict[str, str]) -> str:

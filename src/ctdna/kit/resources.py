@@ -9,7 +9,7 @@ _CLONE = _PACKAGE.parents[1]
 
 
 def shipped(name: str) -> Path:
-    """Return the folder `workflow`, `pipeline` or `config` that belongs to this build.
+    """Return the folder `workflow`, `pipeline`, `config` or `requirements` that belongs to this build.
 
     Raises:
         DefinitionError: the folder is in neither place.

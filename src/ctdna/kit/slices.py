@@ -84,7 +84,6 @@ def _definition(kit: LoadedKit, expected: tuple[ExpectedVariant, ...]) -> str:
     moved = definition.model_copy(
         update={
             "name": f"{definition.name}{SUFFIX}",
-            "status": "development",
             "reference": reference,
             "files": definition.files.model_copy(update={"background": None}),
             "controls": definition.controls.model_copy(update={"positive": expected}),

@@ -80,7 +80,6 @@ class KitDefinition(Frozen):
     schema_version: Literal[1]
     name: str = Field(pattern=KIT_NAME)
     version: str = Field(pattern=KIT_VERSION)
-    status: Literal["development", "investigational", "released", "retired"]
     title: Text
     intended_use: Text
     reference: ReferenceDefinition

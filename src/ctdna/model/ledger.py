@@ -10,6 +10,12 @@ from ctdna.model.trace import Gate, KitState
 
 Role = Literal["technician", "reviewer", "director", "administrator", "auditor"]
 ROLES: tuple[Role, ...] = ("technician", "reviewer", "director", "administrator", "auditor")
+EntryRole = Literal["technician", "reviewer", "director", "administrator", "auditor", "system"]
+"""`system`: the program itself, which notes failed and repaired log-ins; no person has this role."""
+Meaning = Literal["reviewed", "approved"]
+AccountState = Literal["active", "locked", "disabled"]
+UNKNOWN_USER = "(unknown)"
+"""Stands for a name without an account at log-in; what was typed is not kept: it may be a password."""
 USER_NAME = r"^[a-z][a-z0-9._-]{0,31}$"
 SHA256 = r"^[0-9a-f]{64}$"
 Digest = Annotated[str, Field(pattern=SHA256)]
@@ -50,13 +56,55 @@ class UserAdded(Frozen):
 
 
 class UserChanged(Frozen):
-    """Roles, password or state of an account changed."""
+    """An administrator changed roles, password or state of an account."""
 
     kind: Literal["user.changed"] = "user.changed"
     user: str
     roles: tuple[Role, ...]
     password_digest: Digest
-    state: Literal["active", "locked", "disabled"]
+    state: AccountState
+
+
+class PasswordChanged(Frozen):
+    """A person changed their own password."""
+
+    kind: Literal["password.changed"] = "password.changed"
+    user: str
+    password_digest: Digest
+
+
+class LoginFailed(Frozen):
+    """A log-in was refused: wrong password, locked or disabled account, unknown name."""
+
+    kind: Literal["login.failed"] = "login.failed"
+    user: str
+    """The account, or UNKNOWN_USER."""
+    n_failed: int
+    """Wrong passwords in a row up to here; 0 for an unknown name."""
+    locks: bool
+    """Whether the account is locked by it."""
+
+
+class LoginSucceeded(Frozen):
+    """The first right password after wrong ones: the count is 0 again, a lock that has run out is lifted."""
+
+    kind: Literal["login.succeeded"] = "login.succeeded"
+    user: str
+
+
+class LedgerSettings(Frozen):
+    """How passwords are kept and when an account locks (21 CFR 11.300)."""
+
+    kind: Literal["ledger.settings"] = "ledger.settings"
+    argon2_passes: int = Field(default=3, ge=1)
+    argon2_memory_kib: int = Field(default=65536, ge=8)
+    argon2_lanes: int = Field(default=4, ge=1)
+    """Cost of argon2id; the defaults are the second choice of RFC 9106, section 4."""
+    min_password_length: int = Field(default=12, ge=8)
+    max_failed_logins: int = Field(default=5, ge=1)
+    """Wrong passwords in a row that lock an account."""
+    lock_minutes: int = Field(default=30, ge=0)
+    """How long; 0: until an administrator unlocks it."""
 
 
 class LotAdded(Frozen):
@@ -97,6 +145,8 @@ class RunStarted(Frozen):
     run_id: str
     kit: str
     kit_digest: Digest
+    kit_statement: Digest | None = None
+    """Of the manufacturer's last statement of its state; None: it is in development."""
     lot: str | None
     build_digest: Digest
     instrument: str | None
@@ -134,7 +184,7 @@ class ResultSigned(Frozen):
     sample: str
     version: int
     digest: Digest
-    meaning: Literal["reviewed", "approved"]
+    meaning: Meaning
 
 
 class OverrideGranted(Frozen):
@@ -207,9 +257,13 @@ class BundleExported(Frozen):
 
 Payload = (
     SiteAdded
+    | LedgerSettings
     | InstrumentAdded
     | UserAdded
     | UserChanged
+    | PasswordChanged
+    | LoginFailed
+    | LoginSucceeded
     | LotAdded
     | KitMoved
     | RunStarted
@@ -223,11 +277,15 @@ Payload = (
     | BundleExported
 )
 
-RIGHTS: dict[str, tuple[Role, ...]] = {
+RIGHTS: dict[str, tuple[EntryRole, ...]] = {
     "site.added": ("administrator",),
+    "ledger.settings": ("administrator",),
     "instrument.added": ("administrator",),
     "user.added": ("administrator",),
     "user.changed": ("administrator",),
+    "password.changed": ROLES,
+    "login.failed": ("system",),
+    "login.succeeded": ("system",),
     "lot.added": ("administrator", "director", "technician"),
     "kit.moved": ("director",),
     "run.started": ("technician", "director"),
@@ -240,19 +298,22 @@ RIGHTS: dict[str, tuple[Role, ...]] = {
     "evidence.carried": ("director",),
     "bundle.exported": ("director",),
 }
-"""Who may make an entry of a kind. A result is reviewed by a reviewer or director, approved by a director only."""
+"""Who may make an entry of a kind; own passwords only."""
+SIGNING_RIGHTS: dict[Meaning, tuple[EntryRole, ...]] = {"reviewed": ("reviewer", "director"), "approved": ("director",)}
+"""Who may sign a result with a meaning."""
 
 
-class Entry(Frozen):
-    """One entry of the chain."""
+class EntryBody(Frozen):
+    """What an entry says; its digest and signature are over this."""
 
     sequence: int
     """From 1, without gaps."""
     at: str
-    """ISO 8601, UTC, microseconds, by this machine's clock."""
+    """ISO 8601, UTC, microseconds, by this machine's clock; the order is by sequence, never by this."""
     site: str
+    """Of the machine that made it."""
     user: str
-    role: Role
+    role: EntryRole
     """The role by whose right it was made."""
     subject: str
     """What it speaks of, as `kit ctdna-demo@1.0.0`, `result RUN/SAMPLE`."""
@@ -262,8 +323,13 @@ class Entry(Frozen):
     why: str
     previous: Digest
     """Digest of the entry before; 64 zeros for the first."""
+
+
+class Entry(EntryBody):
+    """One entry of the chain."""
+
     digest: Digest
-    """SHA-256 over the canonical text of all fields above, with `previous`."""
+    """SHA-256 over the canonical text of the body, which holds `previous`."""
     signature: Signature
     """Of the site's key over `digest`."""
 
@@ -274,3 +340,11 @@ class Head(Frozen):
     site: str
     sequence: int
     digest: Digest
+
+
+class Checkpoint(Frozen):
+    """A head that the site's key signed: kept elsewhere, it shows whether the chain before it is still the same."""
+
+    head: Head
+    signature: Signature
+    """For purpose `checkpoint`, over the canonical text of `head`."""

@@ -4,6 +4,7 @@ from typing import Literal
 
 from ctdna.model.base import Frozen
 from ctdna.model.sample import Sample
+from ctdna.model.trace import KitState, TraceFacts
 
 Alignment = Literal["once", "all"]
 """`once`: one read pair of each distinct template is aligned; `all`: every read, and every consensus read again."""
@@ -21,6 +22,8 @@ class RunManifest(Frozen):
     """`name@version`."""
     kit_digest: str
     """SHA-256 over the kit's files."""
+    kit_state: KitState = "development"
+    """As it was when the run began."""
     reference: str
     """Name of the reference that the kit stands on."""
     align: Alignment
@@ -31,6 +34,8 @@ class RunManifest(Frozen):
     """In the sample sheet's order."""
     warnings: tuple[str, ...]
     """What the sample sheet's check found and let pass."""
+    trace: TraceFacts | None = None
+    """Where, by whom, with what lot and build; None: not known, so of research use only."""
 
     def sample(self, sample_id: str) -> Sample:
         """Return the sample of that id.

@@ -9,6 +9,7 @@ from ctdna.model.kit import KIT_NAME, KIT_VERSION
 from ctdna.model.params.qc import Role, VariantClass
 from ctdna.model.qc import ClassVerdict, RunQc, SampleQc, Verdict
 from ctdna.model.sample import SAMPLE_ID, Specimen
+from ctdna.model.trace import KitState, TraceFacts
 
 LocusState = Literal["DETECTED", "NOT_DETECTED", "NO_CALL"]
 FindingState = Literal["reported", "possible_germline", "withheld", "filtered"]
@@ -35,7 +36,8 @@ class KitFacts(Frozen):
     name: str = Field(pattern=KIT_NAME)
     version: str = Field(pattern=KIT_VERSION)
     digest: str
-    status: Literal["development", "investigational", "released", "retired"]
+    state: KitState
+    """As it was when the run began."""
     title: Text
     intended_use: Text
     report_title: Text
@@ -297,6 +299,8 @@ class Result(Frozen):
     """File name -> SHA-256 of the file."""
     reads: ReadsFile | None
     """None: no BAM was given."""
+    trace: TraceFacts | None = None
+    """Where, by whom, with what lot and build; None: not known, so of research use only."""
 
 
 class MoleculeRow(Frozen):

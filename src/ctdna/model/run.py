@@ -46,6 +46,8 @@ class RunLayout(Frozen):
     """As RunParameters.xml or the serial number tells: `NextSeq 500/550`, `NovaSeq 6000`, ..."""
     reagent_version: str | None = None
     """Version of the reagent kit, where RunParameters.xml tells."""
+    date: str | None = None
+    """ISO 8601 date on which the run began; None where RunInfo.xml does not tell it in a known form."""
 
     @property
     def n_cycles(self) -> int:

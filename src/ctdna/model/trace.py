@@ -20,7 +20,7 @@ class BuildFacts(Frozen):
     """The installed software as one digest."""
 
     digest: str
-    """SHA-256 over code, workflow, wrappers, lock of dependencies, and external programs."""
+    """SHA-256 over code, workflow, wrappers, dependencies, and external programs."""
     state: BuildState
     difference: str | None = None
     """The first item that is not as the lock says."""

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctdna.formats.documents import read_json, write_json
+from ctdna.kit.authority import Authority
 from ctdna.model.errors import EXIT_DONE, EXIT_QC
 from ctdna.model.manifest import Alignment
 from ctdna.model.qc import RunQc
 from ctdna.orchestrate.display import Display
 from ctdna.orchestrate.prepare import Prepared, prepare
 from ctdna.orchestrate.progress import Progress, Steps
-from ctdna.orchestrate.provenance import PROVENANCE, Provenance, input_digests, program_versions, result_digests
+from ctdna.orchestrate.provenance import (
+    PROVENANCE,
+    Provenance,
+    build_digest,
+    input_digests,
+    program_versions,
+    result_digests,
+)
 from ctdna.orchestrate.workflow import WorkflowOptions, run_workflow
 
 
@@ -27,6 +35,8 @@ class JobRequest:
     sample_sheet: Path | None
     options: WorkflowOptions
     align: Alignment
+    authority: Authority | None = None
+    """Who starts it, before which ledger; None: a kit in development runs without."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ def _finish(request: JobRequest, prepared: Prepared, started_at: str) -> None:
         run_folder=str(request.run_folder.resolve()),
         kit=prepared.manifest.kit,
         kit_digest=prepared.manifest.kit_digest,
+        build=build_digest(request.output, prepared.manifest),
         versions=program_versions(),
         inputs=input_digests(request.run_folder, prepared.sample_sheet),
         results=result_digests(request.output),
@@ -72,7 +83,9 @@ def run_job(request: JobRequest, display: Display) -> JobOutcome:
         CtdnaError: the run, the kit, the reference or the output folder is not as it must be, or the workflow broke.
         KeyboardInterrupt: stopped; the same request resumes.
     """
-    prepared = prepare(request.run_folder, request.kit, request.output, request.sample_sheet, request.align)
+    prepared = prepare(
+        request.run_folder, request.kit, request.output, request.sample_sheet, request.align, request.authority
+    )
     started_at = _now()
     samples = tuple(sample.sample_id for sample in prepared.manifest.samples)
     progress = run_workflow(request.output, Steps(samples, request.align), request.options, display)

@@ -1,6 +1,7 @@
 """Before the first stage: is the run whole, the sheet sound, the kit itself, the reference there, the output free?"""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +12,18 @@ from ctdna.formats.documents import dump_json, read_json
 from ctdna.formats.fastq_folder import is_fastq_folder, read_fastq_folder
 from ctdna.formats.run_folder import read_layout, require_complete
 from ctdna.formats.sample_sheet import check_collisions, read_sample_sheet
+from ctdna.kit.authority import Authority
 from ctdna.kit.load import LoadedKit, load_kit
+from ctdna.kit.lots import LOT, copy_signed
 from ctdna.kit.reference import resolve_reference
 from ctdna.kit.resources import shipped
 from ctdna.model.errors import InputError
 from ctdna.model.manifest import Alignment, RunManifest
 from ctdna.model.run import RunLayout, SampleSheet
 from ctdna.model.sample import Sample, Specimen
+from ctdna.orchestrate.gates import pass_gates
 from ctdna.orchestrate.provenance import PROVENANCE
+from ctdna.orchestrate.start import record_start, run_key
 from ctdna.orchestrate.workflow import CONFIG
 from ctdna.stages.demultiplex_plan import plan_demultiplex
 
@@ -90,7 +95,8 @@ def check_white_cells(path: Path | None, samples: tuple[Sample, ...]) -> None:
 
 def _manifest(
     run_folder: Path, named: Path | None, kit: LoadedKit, align: Alignment
-) -> tuple[RunManifest, Path | None]:
+) -> tuple[RunManifest, Path | None, str | None]:
+    """Return the run without its trace, its sample sheet, and the day on which the sequencer began it."""
     is_fastq = is_fastq_folder(run_folder)
     if not is_fastq:
         require_complete(run_folder)
@@ -107,58 +113,97 @@ def _manifest(
         flow_cell=layout.flow_cell if layout else None,
         kit=kit.address,
         kit_digest=kit.digest,
+        kit_state=kit.state,
         reference=kit.definition.reference.name,
         align=align,
         software=__version__,
         samples=sheet.samples if sheet else _samples_of_files(run_folder),
         warnings=warnings,
     )
-    return manifest, path
+    return manifest, path, layout.date if layout else None
 
 
-def _claim(output: Path, manifest: RunManifest) -> None:
-    """Make the output folder this run's own, or find it to be so already.
+def _earlier(output: Path) -> RunManifest | None:
+    """Return the run that was begun in the output folder; None where there is none."""
+    path = output / MANIFEST
+    return read_json(path, RunManifest) if path.is_file() else None
+
+
+def _claim(output: Path, manifest: RunManifest) -> RunManifest:
+    """Make the output folder this run's own, or find it to be so already; return the manifest that stands there.
+
+    The operator who began the run stays its operator, whoever resumes it.
 
     Raises:
         InputError: it holds finished results, another run, or something else.
     """
-    if (output / PROVENANCE).is_file():
-        raise InputError(output, "", "finished results stand here", "choose another output folder; nothing was changed")
     try:
         output.mkdir(parents=True, exist_ok=True)
         present = sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
     except OSError as error:
         raise writable_error(output, error) from error
-    text = dump_json(manifest)
-    if MANIFEST in present:
-        if (output / MANIFEST).read_text() != text:
-            found = read_json(output / MANIFEST, RunManifest)
-            what = f"holds a run of {found.run_id} with {found.kit}, prepared differently"
-            raise InputError(output, MANIFEST, what, "choose another output folder for this run")
-        return
+    found = _earlier(output)
+    if found is not None:
+        _compare(output / MANIFEST, found, manifest)
+        return found
     if present:
         what = f"is not empty (found {present[0]}), but holds no ctdna run"
         raise InputError(output, "", what, "choose a new or empty output folder")
-    write_text(output / MANIFEST, text)
+    write_text(output / MANIFEST, dump_json(manifest))
+    return manifest
+
+
+def _compare(path: Path, found: RunManifest, manifest: RunManifest) -> None:
+    if found.trace is not None and manifest.trace is not None:
+        trace = manifest.trace.model_copy(update={"operator": found.trace.operator})
+        manifest = manifest.model_copy(update={"trace": trace})
+    if path.read_text() == dump_json(manifest):
+        return
+    fields = [name for name in RunManifest.model_fields if getattr(found, name) != getattr(manifest, name)]
+    what = f"holds a run of {found.run_id} with {found.kit}, prepared differently"
+    differing = f" (differs in {', '.join(fields)})" if fields else ""
+    raise InputError(path.parent, path.name, what + differing, "choose another output folder for this run")
+
+
+def _refuse_finished(output: Path) -> None:
+    if (output / PROVENANCE).is_file():
+        raise InputError(output, "", "finished results stand here", "choose another output folder; nothing was changed")
 
 
 def prepare(
-    run_folder: Path, kit_name: str, output: Path, sample_sheet: Path | None, align: Alignment = "once"
+    run_folder: Path,
+    kit_name: str,
+    output: Path,
+    sample_sheet: Path | None,
+    align: Alignment = "once",
+    authority: Authority | None = None,
+    today: date | None = None,
 ) -> Prepared:
-    """Return a run that may start; its manifest and the workflow's configuration stand in the output folder.
+    """Return a run that may start; its manifest, its lot and the workflow's configuration stand in the output folder.
+
+    With an authority the start stands in the ledger. `today` counts where the run folder tells no date; None: the day.
 
     Raises:
         InputError: the run is not complete, its sheet is wrong, or the output folder is taken.
-        DefinitionError: the kit or the reference is not what it claims to be.
+        AuthorityError: the person may not start it, or a gate fails and no override lets it pass.
+        DefinitionError: the kit, its lot, the reference or the build is not what it claims to be.
         ProgramError: the aligner is missing.
     """
     if not run_folder.is_dir():
         raise InputError(run_folder, "", "found no folder of this name", "check the path of the run folder")
     kit = load_kit(kit_name)
-    manifest, sheet = _manifest(run_folder, sample_sheet, kit, align)
+    untraced, sheet, day = _manifest(run_folder, sample_sheet, kit, align)
     reference = resolve_reference(kit)
     open_bwa(reference, pinned_version(shipped("pipeline") / "bwa"))
-    _claim(output, manifest)
+    _refuse_finished(output)
+    earlier = _earlier(output)
+    begun = date.fromisoformat(day) if day else today or date.today()
+    gated = pass_gates(kit, untraced, begun, authority, run_key(earlier) if earlier else None)
+    manifest = _claim(output, untraced.model_copy(update={"trace": gated.trace}))
+    if gated.lot is not None:
+        copy_signed(gated.lot.path, output / LOT)
+    if authority is not None:
+        record_start(authority, kit, manifest)
     config = {
         "run_folder": str(run_folder.resolve()),
         "sample_sheet": str(sheet.resolve()) if sheet else "",

@@ -2,12 +2,15 @@
 
 import platform
 import shutil
-import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from ctdna.build.lock import lock_of
+from ctdna.build.programs import bwa_version
 from ctdna.formats.digest import sha256_of
 from ctdna.model.base import Frozen
+from ctdna.model.errors import DefinitionError
+from ctdna.model.manifest import RunManifest
 
 PROVENANCE = "provenance.json"
 _LIBRARIES = ("ctdna", "numba", "numpy", "pydantic", "pysam", "scipy", "snakemake", "typst")
@@ -25,6 +28,8 @@ class Provenance(Frozen):
     run_folder: str
     kit: str
     kit_digest: str
+    build: str
+    """Digest of the build when the last stage was done."""
     versions: dict[str, str]
     inputs: dict[str, str]
     """SHA-256 of each small input file that names the run, by its name."""
@@ -36,9 +41,22 @@ def _bwa_version() -> str:
     program = shutil.which("bwa")
     if program is None:
         return "absent"
-    said = subprocess.run([program], capture_output=True, text=True, check=False).stderr
-    lines = [line.partition(": ")[2] for line in said.splitlines() if line.startswith("Version")]
-    return lines[0].strip() if lines else "unknown"
+    return bwa_version(program)
+
+
+def build_digest(folder: Path, manifest: RunManifest) -> str:
+    """Return the digest of the build as it is at this moment.
+
+    Raises:
+        DefinitionError: the run started on another build.
+    """
+    digest = lock_of().digest
+    started = manifest.trace.build if manifest.trace else None
+    if started is not None and started.digest != digest:
+        what = f"the build was {started.digest[:12]}... at the start of the run and is {digest[:12]}... at its end"
+        hint = "the software was changed while it ran: restore it, and run again into another folder"
+        raise DefinitionError(folder, "", what, hint)
+    return digest
 
 
 def program_versions() -> dict[str, str]:

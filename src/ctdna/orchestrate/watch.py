@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctdna.formats.sample_sheet import read_sample_sheet
-from ctdna.model.errors import EXIT_DEFINITION, EXIT_INPUT, EXIT_QC, CtdnaError
+from ctdna.model.errors import EXIT_AUTHORITY, EXIT_DEFINITION, EXIT_INPUT, EXIT_QC, CtdnaError
 from ctdna.orchestrate.queue import (
     MAX_ATTEMPTS,
     Observation,
@@ -19,7 +19,7 @@ from ctdna.orchestrate.queue import (
 )
 
 SHEET = "SampleSheet.csv"
-_LASTING = (EXIT_INPUT, EXIT_DEFINITION)
+_LASTING = (EXIT_INPUT, EXIT_DEFINITION, EXIT_AUTHORITY)
 
 
 @dataclass(frozen=True)

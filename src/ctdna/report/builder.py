@@ -25,6 +25,7 @@ from ctdna.model.result import (
     SampleFacts,
     TargetSummary,
 )
+from ctdna.model.trace import KitState
 from ctdna.report.findings import finding_of
 from ctdna.report.notices import notices_for
 from ctdna.report.sources import LocusRow, VariantRow
@@ -146,12 +147,12 @@ def target_summaries(loci: Sequence[LocusRow]) -> tuple[TargetSummary, ...]:
     return tuple(_target(target, rows) for (_, target), rows in by_target.items())
 
 
-def _kit_facts(kit: KitDefinition, digest: str) -> KitFacts:
+def _kit_facts(kit: KitDefinition, digest: str, state: KitState) -> KitFacts:
     return KitFacts(
         name=kit.name,
         version=kit.version,
         digest=digest,
-        status=kit.status,
+        state=state,
         title=kit.title,
         intended_use=kit.intended_use,
         report_title=kit.report.title,
@@ -213,7 +214,7 @@ def build_result(sources: Sources, findings: tuple[Finding, ...], reads: ReadsFi
         state="draft",
         sample=SampleFacts(sample_id=sample.sample_id, role=sample.role, specimen=sample.specimen),
         run=RunFacts(run_id=manifest.run_id, instrument=manifest.instrument, flow_cell=manifest.flow_cell),
-        kit=_kit_facts(kit, sources.kit_digest),
+        kit=_kit_facts(kit, sources.kit_digest, manifest.kit_state),
         reference=ReferenceFacts(name=kit.reference.name, assembly=assembly),
         software=dict(sorted(sources.software.items())),
         verdict=verdict,
@@ -227,4 +228,5 @@ def build_result(sources: Sources, findings: tuple[Finding, ...], reads: ReadsFi
         notices=notices,
         inputs=dict(sorted(sources.inputs.items())),
         reads=reads,
+        trace=manifest.trace,
     )

@@ -9,6 +9,7 @@ from ctdna.report.sections_findings import evidence_section, findings_section, s
 from ctdna.report.sections_loci import loci_section, targets_section
 from ctdna.report.sections_qc import charts_section, controls_section, qc_section
 from ctdna.report.sections_record import method_section, record_section
+from ctdna.report.sections_trace import mark_of, statement_of
 from ctdna.report.svg import TIER_COLOURS
 from ctdna.report.texts import Language, code, pick, words
 from ctdna.report.view import Banner, Cell, NoticeLine, Section, Tone, View
@@ -148,7 +149,8 @@ def compose(result: Result, reads: Reads | None, digest: str, language: Language
         title=pick(language, result.kit.report_title),
         kit_title=pick(language, result.kit.title),
         chips=(words(language, "draft"),),
-        ruo=words(language, "ruo"),
+        mark=mark_of(result, language),
+        use_statement=statement_of(result, language),
         facts=_facts(result, language),
         banner=_banner(result, language),
         notices_title=words(language, "section.notices"),

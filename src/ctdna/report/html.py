@@ -13,7 +13,8 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """Return a template of the report's folder; every text put into it is escaped and printable."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -24,10 +25,10 @@ def _template() -> Template:
         finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     environment.filters["drawing"] = lambda svg: Markup(printable(svg))  # our own SVG; its texts are escaped already
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def render_html(view: View) -> str:
     """Return the report as HTML: styles and drawings inside, no script, nothing fetched; every text escaped."""
     css = (TEMPLATES / "report.css").read_text(encoding="utf-8")
-    return _template().render(v=view, css=Markup(css))
+    return template("report.html.j2").render(v=view, css=Markup(css))

@@ -1,7 +1,8 @@
-"""Method, limits, versions and digests."""
+"""Method, limits, trace, versions and digests."""
 
 from ctdna.model.result import Result
 from ctdna.report.numbers import percent, plain
+from ctdna.report.sections_trace import trace_blocks
 from ctdna.report.texts import Language, code, pick, words
 from ctdna.report.view import Block, Cell, Column, Paragraph, Section, Table
 
@@ -10,9 +11,9 @@ def method_section(result: Result, language: Language) -> Section:
     """Return what the test does, what it covers, and what it cannot say."""
     kit, limits = result.kit, result.limits
     claim, molecules = percent(limits.claimed_lod, language), plain(limits.min_alt_molecules)
-    status = code(language, "kit_status", kit.status)
+    state = code(language, "kit_state", kit.state)
     texts = {
-        "kit": (f"{pick(language, kit.title)} ({kit.address}, {status})",),
+        "kit": (f"{pick(language, kit.title)} ({kit.address}, {state})",),
         "use": (pick(language, kit.intended_use),),
         "method": (pick(language, kit.method),),
         "classes": (words(language, "method.classes_text"),),
@@ -27,7 +28,7 @@ def method_section(result: Result, language: Language) -> Section:
 
 
 def record_section(result: Result, language: Language) -> Section:
-    """Return programs with versions, and digests of the kit and of the files that the result was made from."""
+    """Return the trace, programs with versions, and digests of the kit and of the files behind the result."""
     programs = tuple((Cell(text=name), Cell(text=version)) for name, version in result.software.items())
     digests = [(words(language, "record.kit", kit=result.kit.address), result.kit.digest), *result.inputs.items()]
     if result.reads:
@@ -50,5 +51,5 @@ def record_section(result: Result, language: Language) -> Section:
         rows=rows,
         dense=True,
     )
-    blocks: tuple[Block, ...] = (Paragraph(lines=lines), software, files)
+    blocks: tuple[Block, ...] = (Paragraph(lines=lines), *trace_blocks(result, language), software, files)
     return Section(id="record", title=words(language, "section.record"), blocks=blocks)

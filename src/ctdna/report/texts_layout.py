@@ -1,10 +1,6 @@
 """Headings, labels and sentences of the report."""
 
 LAYOUT: dict[str, tuple[str, str]] = {
-    "ruo": (
-        "For research use only until validated by a manufacturer. Not for diagnostic use.",
-        "在制造商完成验证之前仅供科研使用，不得用于临床诊断。",
-    ),
     "draft": ("Draft: not reviewed, not signed", "草稿：未审核、未签署"),
     "page": ("Page", "第"),
     "of": ("of", "页，共"),

@@ -114,7 +114,10 @@ class View(Frozen):
     kit_title: str
     chips: tuple[str, ...]
     """State of the document and its use."""
-    ruo: str
+    mark: str
+    """On every page; empty for a clinical use."""
+    use_statement: str
+    """The sentence that goes with the mark; empty where there is none."""
     facts: tuple[tuple[str, str], ...]
     banner: Banner
     notices_title: str

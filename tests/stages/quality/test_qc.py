@@ -108,6 +108,7 @@ def test_figures_of_a_good_sample(kit: LoadedKit) -> None:
     assert {item.verdict for item in document.classes} == {"pass"}
 
 
+@pytest.mark.req("REQ-QCT-006")
 def test_a_thin_sample_fails_with_reason_and_next_step(kit: LoadedKit) -> None:
     document = sample_qc(_sample("p1"), _evidence(depth=50, snps=_snps()), kit.definition, kit.digest)
     assert document.verdict == "fail"
@@ -155,6 +156,7 @@ def _run(kit: LoadedKit, *items: tuple[Sample, SampleEvidence]) -> tuple[RunMani
     return manifest, documents
 
 
+@pytest.mark.req("REQ-QCT-002")
 def test_a_failed_positive_control_fails_every_patient(kit: LoadedKit) -> None:
     manifest, documents = _run(
         kit,
@@ -169,6 +171,7 @@ def test_a_failed_positive_control_fails_every_patient(kit: LoadedKit) -> None:
     assert "The positive control pc failed." in {reason.en for reason in patient.classes[0].reasons}
 
 
+@pytest.mark.req("REQ-QCT-003")
 def test_a_dirty_no_template_control_fails_the_run(kit: LoadedKit) -> None:
     manifest, documents = _run(
         kit,
@@ -181,6 +184,7 @@ def test_a_dirty_no_template_control_fails_the_run(kit: LoadedKit) -> None:
     assert any("no-template control ntc holds" in reason.en for reason in document.samples[1].classes[0].reasons)
 
 
+@pytest.mark.req("REQ-QCT-004")
 @pytest.mark.parametrize(
     ("subjects", "flips", "status"),
     [
@@ -217,6 +221,7 @@ def test_figures_of_the_run(kit: LoadedKit) -> None:
     assert document.verdict == "pass"
 
 
+@pytest.mark.req("REQ-QCT-007")
 def test_a_kit_that_limits_an_unknown_figure_is_refused(kit: LoadedKit) -> None:
     limit = kit.definition.qc.sample[0].model_copy(update={"metric": "luck"})
     definition = kit.definition.model_copy(update={"qc": kit.definition.qc.model_copy(update={"sample": (limit,)})})

@@ -34,6 +34,7 @@ def _limit(metric: str, severity: str = "fail", low: float | None = None, high: 
     )
 
 
+@pytest.mark.req("REQ-QCT-001")
 def test_a_missed_limit_fails_only_its_classes() -> None:
     limits = (_limit("mean_family_size", low=2.0),)
     figures = judge({"mean_family_size": 1.5}, SAMPLE_FIGURES, limits, "patient")
@@ -60,6 +61,7 @@ def test_a_fail_limit_speaks_before_a_warn_limit() -> None:
     assert statuses == ["fail", "warn", "pass"]
 
 
+@pytest.mark.req("REQ-QCT-007")
 def test_a_figure_without_value_is_not_evaluated() -> None:
     (figure,) = judge({"mean_family_size": None}, SAMPLE_FIGURES, (_limit("mean_family_size", low=2.0),), "patient")
     assert figure.status == "not_evaluated"
@@ -105,6 +107,7 @@ def _planted(seed: int, share: float, n_snps: int = 48, depth: int = 2000) -> tu
     )
 
 
+@pytest.mark.req("REQ-QCT-005")
 @pytest.mark.parametrize("share", [0.005, 0.02, 0.1])
 def test_planted_contamination_lies_in_the_interval(share: float) -> None:
     n_inside = 0
@@ -118,6 +121,7 @@ def test_planted_contamination_lies_in_the_interval(share: float) -> None:
     assert n_inside >= 17
 
 
+@pytest.mark.req("REQ-QCT-005")
 def test_a_clean_sample_shows_no_contamination() -> None:
     for seed in range(5):
         found = contamination(_planted(seed, 0.0))
@@ -151,6 +155,7 @@ def test_one_person_agrees_with_itself_and_not_with_another() -> None:
 EXPECTED = ExpectedVariant(contig="c", pos1=5, ref="A", alt="T", vaf_min=0.01, vaf_max=0.03, label="G p.(Lys2Met)")
 
 
+@pytest.mark.req("REQ-QCT-002")
 @pytest.mark.parametrize(
     ("seen", "status", "words"),
     [
@@ -169,6 +174,7 @@ def test_the_positive_control(seen: Seen | None, status: str, words: str | None)
         assert words in finding.reason.en
 
 
+@pytest.mark.req("REQ-QCT-003")
 def test_the_no_template_control() -> None:
     controls = Controls(positive=(), ntc_max_molecules=5)
     assert no_template("ntc", controls, 5).status == "pass"
