@@ -13,7 +13,7 @@ _ABSENT = ("org.apache.orc:orc", "com.fasterxml.jackson.module:jackson-module-sc
 """What Spark's tools want and Maven Central does not hold in the version that GATK names; Mutect2 uses neither."""
 MIGEC = (
     "migec assembles consensus reads by UMI alone, without a place, and calls no variants; 10 bases of UMI do not tell "
-    "the 290,000 molecules of a sample apart"
+    "the 290,000 molecules of a sample apart, and Maven Central does not hold it"
 )
 
 
