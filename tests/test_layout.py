@@ -21,7 +21,8 @@ LONGEST_FUNCTION = 50
 STAGES = [
     name
     for name in COMMANDS
-    if (ROOT / "src" / "ctdna" / "stages" / f"{name}.py").is_file() or name in ("consensus-from-fastq", "report")
+    if ((ROOT / "src" / "ctdna" / "stages" / f"{name}.py").is_file() and name != "evidence")  # of the ledger, no stage
+    or name in ("consensus-from-fastq", "report")
 ]
 
 

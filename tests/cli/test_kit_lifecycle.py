@@ -21,6 +21,7 @@ from tests.kit.test_moves import CLAIMS, prove
 from tests.ledger.world import World, make_world, password
 
 KIT = "ctdna-demo@1.1.0"
+ASKED = [word for claim in CLAIMS for word in ("--claim", claim)]
 RUN_ID = "260131_A00001_0001_AHXYZ"
 
 
@@ -79,8 +80,12 @@ def test_a_kit_lives_from_its_first_copy_to_its_retirement(shop: Shop, monkeypat
     assert f"{KIT}: investigational" in shop.do("kit", "sign", KIT, "--key", "acme", user="dir")
     prove(shop.world, kit, *CLAIMS)
     lock = shop.build_lock(monkeypatch)
-    released = shop.do("kit", "release", KIT, "--key", "acme", "--build-lock", lock, user="dir")
+    words = ["kit", "release", KIT, "--key", "acme", "--build-lock", lock]
+    with pytest.raises(DefinitionError, match="the ledger has none for lob, accuracy, interference, stability, carry"):
+        shop.do(*words, user="dir")
+    released = shop.do(*words, *ASKED, user="dir")
     assert "evidence: lod95: 1.1.0-1; specificity: 1.1.0-2; precision: 1.1.0-3\n" in released
+    assert "evidence not asked for: lob, accuracy, interference, stability, carryover, sample_identity\n" in released
     assert released.endswith(f"{KIT}: released, digest {kit.digest}\n")
     assert f"{KIT}\treleased\t" in shop.do("kit", "list")
     retired = shop.do("kit", "retire", KIT, "--key", "acme", "--why", "1.2.0 is out", user="dir")
@@ -285,6 +290,16 @@ def test_the_background_of_a_kit_in_development_is_trained_into_its_folder(
     shop.do(*words)
     assert not (folder / "background.gz").exists()
     assert asked["output"] == folder / "old.gz"
+
+
+def test_a_background_outside_the_kits_folder_is_refused(shop: Shop) -> None:
+    shop.do("kit", "new", KIT, "--from", "ctdna-demo@1.0.0", "--output", shop.kits)
+    path = shop.kits / "ctdna-demo" / "1.1.0" / "kit.yaml"
+    text = path.read_text("utf-8")
+    path.write_text(text.replace("background: background.gz", "background: ../../evil.gz"), "utf-8")
+    with pytest.raises(DefinitionError, match=r"files\.background: found \.\./\.\./evil\.gz, outside the kit"):
+        shop.do("kit", "background", KIT, "--reference", "r.fa", "--normals", "a.bam")
+    assert not (shop.kits / "evil.gz").exists()
 
 
 def _with_context(function: Callable[..., None]) -> Callable[..., None]:

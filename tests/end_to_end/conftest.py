@@ -11,7 +11,7 @@ from tests.end_to_end.world import World, make_world
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KIT = "ctdna-demo@1.0.0"
-VARYING = ("logs", "benchmarks", "provenance.json", "config.yaml")
+VARYING = ("logs", "benchmarks", "provenance.json", "bundle.seal.json", "config.yaml")
 """All that may differ between two runs of the same input."""
 
 

@@ -33,7 +33,7 @@ def test_a_list_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("REQ-ABC-002", "REQ-ABC-001", "REQ-ABC-001 stands twice: every id must be unique"),
+        ("REQ-ABC-002", "REQ-ABC-001", r"r\.yaml: REQ-ABC-001 stands twice: every id must be unique; docs"),
         ("{id: HAZ-002", "{id: HAZ-001", "HAZ-001 stands twice"),
         ("hazards: [HAZ-002]", "hazards: [HAZ-003]", "REQ-ABC-002 names HAZ-003, which is no hazard of the list"),
         ("[HAZ-001, HAZ-002], is_", "[HAZ-001], is_", "HAZ-002 has no requirement with is_control"),

@@ -48,6 +48,26 @@ def test_instruments(
     assert (layout.instrument_type, layout.reagent_version) == (kind, version)
 
 
+@pytest.mark.parametrize(
+    ("text", "day"),
+    [
+        ("<Date>130401</Date>", "2013-04-01"),
+        ("<Date>20230115</Date>", "2023-01-15"),
+        ("<Date>2023-01-15T09:41:12Z</Date>", "2023-01-15"),
+        ("<Date>11/20/2018 3:37:50 PM</Date>", "2018-11-20"),
+        ("<Date> 1/5/2019 11:02:03 AM </Date>", "2019-01-05"),
+        ("<Date>20/11/2018</Date>", None),
+        ("<Date>yesterday</Date>", None),
+        ("<Date></Date>", None),
+        ("", None),
+    ],
+)
+def test_the_day_on_which_the_run_began(tmp_path: Path, text: str, day: str | None) -> None:
+    written = run_info([(4, "T")]).replace("<Date>260101</Date>", text)
+    (tmp_path / "RunInfo.xml").write_text(written)
+    assert read_layout(tmp_path).date == day
+
+
 def test_reverse_complement_flags(tmp_path: Path) -> None:
     (tmp_path / "RunInfo.xml").write_text(run_info([(4, "T"), (2, "B")], flags='IsReverseComplement="Y"'))
     assert read_layout(tmp_path).reads[1].is_reverse_complement is True

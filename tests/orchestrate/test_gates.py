@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ctdna.bundle.make import run_key
 from ctdna.formats.keys import PrivateKey
 from ctdna.kit.authority import Authority
 from ctdna.kit.load import LoadedKit, read_kit
@@ -24,7 +25,7 @@ from ctdna.model.sample import Sample, Specimen
 from ctdna.model.trace import BuildFacts, TraceFacts
 from ctdna.orchestrate import gates
 from ctdna.orchestrate.gates import Gated, check_states, lot_of, pass_gates, use_of
-from ctdna.orchestrate.start import record_start, run_key
+from ctdna.orchestrate.start import record_start
 from tests.kit import states
 from tests.ledger.world import SITE, World, digest, make_world
 

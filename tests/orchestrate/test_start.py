@@ -1,5 +1,6 @@
 """Preparing a run: what stands in the output folder and in the ledger, and what a resumed run finds there."""
 
+import io
 import json
 from datetime import date
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ctdna.bundle.make import run_key
 from ctdna.cli.qc import _controls
 from ctdna.formats.documents import dump_json, read_json
 from ctdna.formats.signed import signature_path
@@ -17,10 +19,13 @@ from ctdna.model.errors import AuthorityError, DefinitionError, InputError
 from ctdna.model.lot import Lot, LotExpectation
 from ctdna.model.manifest import RunManifest
 from ctdna.model.trace import BuildFacts
-from ctdna.orchestrate import gates
+from ctdna.orchestrate import gates, job
 from ctdna.orchestrate import prepare as preparing
+from ctdna.orchestrate.display import Display
+from ctdna.orchestrate.job import JobRequest
 from ctdna.orchestrate.prepare import Prepared, prepare
-from ctdna.orchestrate.start import run_key
+from ctdna.orchestrate.progress import Progress
+from ctdna.orchestrate.workflow import WorkflowOptions
 from tests.kit import states
 from tests.ledger.world import digest, make_world
 
@@ -200,6 +205,24 @@ def test_quality_control_refuses_a_lot_file_that_was_changed_or_lost(site: Site)
     (out / LOT).unlink()
     with pytest.raises(InputError, match=r"lot\.json: cannot be read: No such file"):
         _controls(out, manifest, site.kit)
+
+
+def test_a_run_whose_manifest_was_changed_meanwhile_does_not_end(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.grant("instrument_unknown")
+    path = site.root / "out" / "run.json"
+
+    def forge(*_: object) -> Progress:
+        path.write_text(path.read_text().replace('"operator": "tech"', '"operator": "dir"'))
+        return Progress((), (), ())
+
+    monkeypatch.setattr(job, "run_workflow", forge)
+    sheet, flow = site.root / "sheet.csv", WorkflowOptions(1, "local")
+    request = JobRequest(
+        site.reads, site.kit.address, site.root / "out", sheet, flow, "once", site.authority("tech")
+    )  # fmt: skip
+    with pytest.raises(DefinitionError, match=r"run\.json: was changed while the run went on; run again in a new"):
+        job.run_job(request, Display(io.StringIO(), 1))
+    assert not (site.root / "out" / "provenance.json").exists()
 
 
 def test_the_document_of_a_run_without_a_trace_is_still_read(site: Site) -> None:

@@ -4,12 +4,16 @@ import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from ctdna.cli.main import command as ctdna
-from ctdna.model.errors import InputError
+from ctdna.model.errors import AuthorityError, InputError
+from ctdna.orchestrate.display import Display
+from ctdna.orchestrate.job import JobRequest
 from ctdna.orchestrate.queue import MAX_ATTEMPTS, read_state, release
 from ctdna.orchestrate.watch import Attempt, Watch
+from tests.kit import states
+from tests.ledger.world import World, make_world, password
 
 SHEET_V2 = """[Header]
 FileFormatVersion,2
@@ -166,3 +170,58 @@ def test_a_rerun_of_no_run_folder_names_those_that_are_there(bench: Bench) -> No
     done = CliRunner().invoke(ctdna, [*arguments, "--once", "--rerun", "there"])
     assert isinstance(done.exception, InputError)
     assert "no run folder `there`; found: here" in str(done.exception)
+
+
+def test_what_a_gate_stops_is_not_tried_again(bench: Bench) -> None:
+    bench.add("stopped", 100)
+    bench.answers["stopped"] = [Attempt(6, "gate lot_expired: ...")]
+    for _ in range(4):
+        bench.turn()
+    assert bench.tried == ["stopped"]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setenv("CTDNA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("CTDNA_KITS", str(tmp_path / "kits"))
+    monkeypatch.delenv("CTDNA_LEDGER", raising=False)
+    monkeypatch.delenv("CTDNA_USER", raising=False)
+    states.move(states.copy_demo(tmp_path / "kits", "1.1.0"), states.manufacturer(), "investigational")
+    return make_world()
+
+
+def _watch(bench: Bench, *more: str) -> Result:
+    arguments = ["watch", str(bench.folder), "--kit", "ctdna-demo@1.1.0", "--output", str(bench.output), "--once"]
+    return CliRunner().invoke(ctdna, [*arguments, "--interval", "0.1", *more])
+
+
+def test_the_watch_starts_each_run_for_the_person_who_started_it(
+    bench: Bench, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[JobRequest] = []
+
+    def refuse(request: JobRequest, display: Display) -> None:
+        asked.append(request)
+        raise AuthorityError(None, "gate lot_expired", "lot L1 expired", "mend it")
+
+    monkeypatch.setattr("ctdna.orchestrate.job.run_job", refuse)
+    (tmp_path / "p").write_text(password("tech"))
+    bench.add("one", 100)
+    done = _watch(bench, "--user", "tech", "--password-file", str(tmp_path / "p"))
+    assert done.exit_code == 0, done.output
+    (request,) = asked
+    assert request.authority is not None
+    assert request.authority.actor.user == "tech"
+    assert "gate lot_expired: lot L1 expired; mend it; given up" in done.stderr
+
+
+def test_the_watch_needs_a_person_from_the_first_moment(bench: Bench, world: World, tmp_path: Path) -> None:
+    bench.add("one", 100)
+    (tmp_path / "p").write_text(password("rev"))
+    for more, message in (
+        ((), "kit ctdna-demo@1.1.0 is investigational: its runs are recorded in the ledger, by whom"),
+        (("--user", "rev", "--password-file", str(tmp_path / "p")), "entry run.started needs technician or director"),
+    ):
+        done = _watch(bench, *more)
+        assert isinstance(done.exception, AuthorityError)
+        assert message in str(done.exception)

@@ -135,7 +135,7 @@ def test_a_failed_class_withholds_its_findings_and_leaves_no_locus_answered(brok
 def test_summary_names_variants_and_what_is_missing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     summary.main([str(run.folder)], standalone_mode=False)
     text = capsys.readouterr().out
-    assert re.search(r"P03-plasma +Patient +Warning +EGFR p\.\(Leu858Arg\) +20\.0 % \(10\.0–34\.0 %\)", text)
+    assert re.search(r"P03-plasma +Patient +Warning +draft +EGFR p\.\(Leu858Arg\) +20\.0 % \(10\.0–34\.0 %\)", text)
     assert re.search(r"P04 +Patient +not finished", text)
     assert "P04: has no report yet; run `ctdna run` again" in text
     assert f"reports/{SAMPLE}/report.zh.html" in text

@@ -130,6 +130,8 @@ def background(address: str, normals: tuple[Path, ...], reference: Path, instrum
         raise DefinitionError(kit.folder, "", f"kit {address} is frozen", "make the next version by `ctdna kit new`")
     name = kit.definition.files.background or _BACKGROUND
     output = kit.folder / name
+    if not output.resolve().is_relative_to(kit.folder.resolve()):
+        raise DefinitionError(kit.folder / "kit.yaml", "files.background", f"found {name}, outside the kit", "move it")
     words = ["--kit", address, "--reference", str(reference), "--output", str(output), "--threads", str(threads)]
     words += ["--instrument", instrument] if instrument is not None else []
     for bam in normals:

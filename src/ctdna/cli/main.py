@@ -32,12 +32,22 @@ COMMANDS = {
     "annotate": "Name variants by HGVS, consequence, knowledge and tier.",
     "qc": "Judge a sample or a run against the kit's thresholds.",
     "report": "Make the result document and its HTML and PDF renderings.",
+    "review": "Sign a result as reviewed.",
+    "approve": "Sign a reviewed result as approved; write its signed reports.",
+    "amend": "Begin the next version of an approved result.",
+    "verify": "Check a result bundle, link by link.",
+    "bundle": "Export result bundles; list the exports.",
     "simulate": "Make seeded run folders, FASTQ files and their truth.",
     "kit": "Make, check, freeze, sign, release and retire kit versions.",
     "lot": "Make, add and check lots of kits.",
     "override": "Let a run pass a gate that stops it.",
+    "replay": "Run archived runs again under another kit or build, and compare.",
+    "evidence": "Keep results of studies, and say which count for another kit or stage.",
     "reference": "Add and list reference genomes.",
     "keys": "Make, trust and list the keys of a manufacturer or a site.",
+    "ledger": "Make, verify, search and export the ledger.",
+    "user": "Add, change, lock and list the ledger's people.",
+    "site": "Add and list the ledger's sites and instruments.",
     "trace": "Make the matrix of requirements, tests and results.",
     "build": "Lock the installed software and check it against its lock.",
     "warm": "Compile every kernel once, so that later starts are quick.",
@@ -78,7 +88,7 @@ def command(ctx: click.Context, debug: bool) -> None:
     """From an Illumina run folder to one clinical ctDNA report per sample.
 
     Exit codes: 0 done; 2 input wrong; 3 kit or build not what it claims; 4 done, but QC failed;
-    5 a program it needs is missing or failed; 130 stopped.
+    5 a program it needs is missing or failed; 6 not known, no right to it, or stopped by a gate; 130 stopped.
     """
     ctx.obj = debug
 

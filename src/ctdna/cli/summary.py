@@ -9,7 +9,7 @@ import click
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--language", type=click.Choice(["en", "zh"]), default="en", show_default=True, help="Reasons' language.")
 def command(folder: Path, language: str) -> int:
-    """Print the table of a finished run: samples, verdicts, variants with VAF and interval, and the reports' paths.
+    """Print the table of a finished run: samples, verdicts, state of the reports, variants, and the reports' paths.
 
     DIR is the output folder of `ctdna run`. Below the table stands what failed or is missing, and the next step. In a
     terminal the table is drawn; elsewhere it is plain text with aligned columns.
@@ -26,9 +26,12 @@ def print_summary(folder: Path, language: str = "en") -> None:
     """
     import sys
 
+    from ctdna.bundle.states import sign_off_states
+    from ctdna.cli.verify import ledger_here
     from ctdna.report.summary import read_summary, summary_text
 
-    summary = read_summary(folder, "zh" if language == "zh" else "en")
+    states = sign_off_states(folder, ledger_here()) if (folder / "run.json").is_file() else {}
+    summary = read_summary(folder, "zh" if language == "zh" else "en", states)
     if not sys.stdout.isatty():
         click.echo(summary_text(summary), nl=False)
         return

@@ -70,17 +70,19 @@ def command(
     changed between two looks. Its sample sheet is checked as soon as it arrives. A failure that may pass (a missing
     program, a killed step) is tried three times more; a wrong sample sheet is not. Finished and failed runs are left
     alone until --rerun names them; their earlier results are kept aside. Stop with Ctrl-C; a restarted watch goes on
-    where it stood.
+    where it stood. A kit that is not in development needs --user, as `ctdna run` does; a run that a gate stops is given
+    up until --rerun names it.
     """
     from ctdna.kit.load import load_kit
     from ctdna.model.errors import InputError
+    from ctdna.orchestrate.gates import check_person
     from ctdna.orchestrate.queue import find_runs, release
     from ctdna.orchestrate.watch import Watch
     from ctdna.orchestrate.workflow import WorkflowOptions, profile_folder
 
-    load_kit(kit_name)
     profile_folder(profile)
     authority = authority_if_named(user, password_file)
+    check_person(load_kit(kit_name), authority)
     flow = WorkflowOptions(cores=threads or len(os.sched_getaffinity(0)), profile=profile)
     output.mkdir(parents=True, exist_ok=True)
     known = {run.name for run in find_runs(folder)}

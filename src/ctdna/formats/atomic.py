@@ -49,8 +49,8 @@ def refuse_folder(path: Path) -> None:
         raise writable_error(path, IsADirectoryError(errno.EISDIR, ""))
 
 
-def _discard(path: Path) -> None:
-    """Remove a temporary file or folder; where none could be made, none can be removed, and the first error counts."""
+def discard(path: Path) -> None:
+    """Remove a file or folder, if it can be removed: where it could not be made, the first error counts."""
     with suppress(OSError):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -77,7 +77,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         told = writable_error(path, error)
-        _discard(temporary)
+        discard(temporary)
         if error.filename is not None and Path(os.fsdecode(error.filename)).name not in (
             temporary.name,
             path.name,
@@ -85,7 +85,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             raise
         raise told from error
     except BaseException:
-        _discard(temporary)
+        discard(temporary)
         raise
 
 
@@ -127,4 +127,4 @@ def work_folder(output: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        _discard(folder)
+        discard(folder)

@@ -9,7 +9,7 @@ from ctdna.formats.requirements import MARK
 from ctdna.model.errors import InputError
 from ctdna.model.requirement import MarkedCase, Outcome, ResultsFile
 
-_HINT = "give the file that `pytest --junitxml` wrote"
+_HINT = "give the file that pytest wrote"
 _FAILED = ("failure", "error")
 
 

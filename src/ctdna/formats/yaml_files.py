@@ -94,6 +94,8 @@ def read_yaml(path: Path, model: type[M], kind: type[CtdnaError], hint: str, abs
         errors = error.errors()
         first = errors[0]
         where = ".".join(str(part) for part in first["loc"])
-        found = "" if first["type"] == "missing" else f"found {json.dumps(first['input'], default=str)[:80]}, "
+        is_whole = first["type"] == "missing" or not first["loc"]
+        found = "" if is_whole else f"found {json.dumps(first['input'], default=str)[:80]}, "
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise kind(path, where, f"{found}{first['msg']}{more}", hint) from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise kind(path, where, f"{found}{message}{more}", hint) from error

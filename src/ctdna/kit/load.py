@@ -133,15 +133,15 @@ def load_kit(address: str) -> LoadedKit:
 
 def read_kit(folder: Path) -> LoadedKit:
     """Return the kit version in a folder `.../<name>/<version>`; raises as `load_kit`."""
+    digests = file_digests(folder)
+    if (folder / LOCK).exists():
+        verify_lock(folder, digests)
     definition = read_definition(folder / "kit.yaml")
     claimed, placed = f"{definition.name}@{definition.version}", f"{folder.parent.name}@{folder.name}"
     if claimed != placed:
         what = f"found name and version {claimed}, but the folder says {placed}"
         raise DefinitionError(folder / "kit.yaml", "name, version", what, "make them agree")
-    digests = file_digests(folder)
     digest = kit_digest(digests)
-    if (folder / LOCK).exists():
-        verify_lock(folder, digests)
     return LoadedKit(definition, folder, digest, _statements(folder, claimed, digest))
 
 

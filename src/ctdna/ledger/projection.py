@@ -127,7 +127,7 @@ def _used(entry: EntryBody, new: model.OverrideUsed, state: State) -> None:
 
 
 def _evidence(entry: EntryBody, new: model.EvidenceAdded, state: State) -> None:
-    state.put("evidence", {**_fields(new), "sequence": entry.sequence})
+    state.put("evidence", {**_fields(new, "bridge"), "sequence": entry.sequence})
 
 
 def _carried(entry: EntryBody, new: model.EvidenceCarried, state: State) -> None:

@@ -138,6 +138,8 @@ class CarryReport(Frozen):
     schema_version: Literal[1] = 1
     before: Version
     after: Version
+    builds: tuple[str, str] | None
+    """Digests of the builds before and after; None: builds were not looked at."""
     stage: Stage
     rules: Tables
     stages: Tables

@@ -205,6 +205,16 @@ class OverrideUsed(Frozen):
     run: str
 
 
+class Bridge(Frozen):
+    """What a replay of archived runs compared the evidence's kit and build with, and what it showed."""
+
+    kit: str
+    kit_digest: Digest
+    build_digest: str | None
+    """None: the archived runs do not name it."""
+    verdict: Literal["equivalent", "not_equivalent", "not_shown"]
+
+
 class EvidenceAdded(Frozen):
     """One result of a study."""
 
@@ -227,6 +237,8 @@ class EvidenceAdded(Frozen):
     """Digest of each file of data, by name."""
     outcome: str
     """In one sentence, with its figure and interval."""
+    bridge: Bridge | None = None
+    """Of a replay alone: what the kit was compared with."""
 
 
 class EvidenceCarried(Frozen):
@@ -252,7 +264,7 @@ class BundleExported(Frozen):
     purpose: str
     approval: str
     """Number of the approval."""
-    content: Literal["de-identified", "aggregates"]
+    content: Literal["full", "de-identified", "aggregates"]
 
 
 Payload = (
@@ -331,7 +343,7 @@ class Entry(EntryBody):
     digest: Digest
     """SHA-256 over the canonical text of the body, which holds `previous`."""
     signature: Signature
-    """Of the site's key over `digest`."""
+    """Of the site's key over `digest` and the key's name."""
 
 
 class Head(Frozen):
@@ -347,4 +359,4 @@ class Checkpoint(Frozen):
 
     head: Head
     signature: Signature
-    """For purpose `checkpoint`, over the canonical text of `head`."""
+    """For purpose `checkpoint`, over the canonical text of `head` and the key's name."""

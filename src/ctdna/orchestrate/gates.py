@@ -48,17 +48,13 @@ def pass_gates(
         AuthorityError: the person may not start runs, or a gate fails.
         DefinitionError: lot, states of the kit, or build are not what they claim to be.
     """
-    is_gated = kit.state != "development"
-    if authority is None and is_gated:
-        what = f"kit {kit.address} is {kit.state}: its runs are recorded in the ledger, by whom"
-        raise AuthorityError(None, "--user", what, "give --user; without a ledger, make one by `ctdna ledger init`")
+    check_person(kit, authority)
     if authority is not None:
-        authority.require("run.started")
         check_states(kit, authority.ledger)
     name = lot_of(manifest)
     held = find_lot(name) if name else None
     overrides: tuple[OverrideFacts, ...] = ()
-    if authority is not None and is_gated:
+    if authority is not None and kit.state != "development":
         failing = tuple(_failing(kit, manifest, day, held, authority.ledger))
         overrides = _let_pass(failing, manifest.run_id, authority.ledger, resumed)
     build = build_facts()
@@ -73,6 +69,19 @@ def pass_gates(
         use_reasons=reasons,
     )
     return Gated(trace, held)
+
+
+def check_person(kit: LoadedKit, authority: Authority | None) -> None:
+    """Refuse a run that nobody with the right to it starts; a kit in development runs without a person.
+
+    Raises:
+        AuthorityError: the kit needs a person, or this one may not.
+    """
+    if authority is not None:
+        authority.require("run.started")
+    elif kit.state != "development":
+        what = f"kit {kit.address} is {kit.state}: its runs are recorded in the ledger, by whom"
+        raise AuthorityError(None, "--user", what, "give --user; without a ledger, make one by `ctdna ledger init`")
 
 
 def lot_of(manifest: RunManifest) -> str | None:

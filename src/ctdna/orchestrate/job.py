@@ -1,4 +1,4 @@
-"""The whole job on one run folder: prepare, run the workflow, leave its provenance."""
+"""The whole job on one run folder: prepare, run the workflow, bundle and sign, leave its provenance."""
 
 import datetime
 import getpass
@@ -6,13 +6,16 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctdna.formats.documents import read_json, write_json
+from ctdna.bundle.finish import Finished, bundle_run
+from ctdna.bundle.inputs import note_inputs
+from ctdna.formats.atomic import write_text
+from ctdna.formats.documents import dump_json, read_json
 from ctdna.kit.authority import Authority
 from ctdna.model.errors import EXIT_DONE, EXIT_QC
 from ctdna.model.manifest import Alignment
 from ctdna.model.qc import RunQc
 from ctdna.orchestrate.display import Display
-from ctdna.orchestrate.prepare import Prepared, prepare
+from ctdna.orchestrate.prepare import MANIFEST, Prepared, prepare
 from ctdna.orchestrate.progress import Progress, Steps
 from ctdna.orchestrate.provenance import (
     PROVENANCE,
@@ -22,6 +25,7 @@ from ctdna.orchestrate.provenance import (
     program_versions,
     result_digests,
 )
+from ctdna.orchestrate.start import check_unchanged
 from ctdna.orchestrate.workflow import WorkflowOptions, run_workflow
 
 
@@ -73,7 +77,12 @@ def _finish(request: JobRequest, prepared: Prepared, started_at: str) -> None:
         inputs=input_digests(request.run_folder, prepared.sample_sheet),
         results=result_digests(request.output),
     )
-    write_json(request.output / PROVENANCE, provenance)
+    text = dump_json(provenance)
+    done = Finished(
+        request.run_folder, prepared.sample_sheet, prepared.reference, request.output, prepared.manifest, text
+    )
+    bundle_run(done, request.authority)
+    write_text(request.output / PROVENANCE, text)
 
 
 def run_job(request: JobRequest, display: Display) -> JobOutcome:
@@ -86,11 +95,13 @@ def run_job(request: JobRequest, display: Display) -> JobOutcome:
     prepared = prepare(
         request.run_folder, request.kit, request.output, request.sample_sheet, request.align, request.authority
     )
+    note_inputs(request.run_folder, prepared.sample_sheet, request.output)
     started_at = _now()
     samples = tuple(sample.sample_id for sample in prepared.manifest.samples)
     progress = run_workflow(request.output, Steps(samples, request.align), request.options, display)
     if progress.failures:
         return JobOutcome(progress, progress.failures[0].exit_code)
+    check_unchanged(request.output / MANIFEST, prepared.manifest)
     _finish(request, prepared, started_at)
     verdict = read_json(request.output / "qc" / "run.json", RunQc)
     failed = verdict.verdict == "fail" or any(sample.verdict == "fail" for sample in verdict.samples)

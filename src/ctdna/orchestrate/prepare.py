@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ctdna import __version__
+from ctdna.bundle.make import run_key
 from ctdna.formats.atomic import writable_error, write_text
 from ctdna.formats.bwa import open_bwa, pinned_version
 from ctdna.formats.documents import dump_json, read_json
@@ -23,7 +24,7 @@ from ctdna.model.run import RunLayout, SampleSheet
 from ctdna.model.sample import Sample, Specimen
 from ctdna.orchestrate.gates import pass_gates
 from ctdna.orchestrate.provenance import PROVENANCE
-from ctdna.orchestrate.start import record_start, run_key
+from ctdna.orchestrate.start import record_start
 from ctdna.orchestrate.workflow import CONFIG
 from ctdna.stages.demultiplex_plan import plan_demultiplex
 

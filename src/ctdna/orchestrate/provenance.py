@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ctdna.build.lock import lock_of
 from ctdna.build.programs import bwa_version
+from ctdna.bundle.layout import is_own
 from ctdna.formats.digest import sha256_of
 from ctdna.model.base import Frozen
 from ctdna.model.errors import DefinitionError
@@ -73,7 +74,8 @@ def input_digests(run_folder: Path, sample_sheet: Path | None) -> dict[str, str]
 
 
 def result_digests(folder: Path) -> dict[str, str]:
-    """Return the digest of every file below `reports` and `qc`, and of every variant file, by relative path."""
+    """Return the digest of every file below `reports` and `qc`, and of every variant file; bundles are left out."""
     patterns = ("reports/**/*", "qc/**/*", "samples/*/*.vcf.gz", "samples/*/*.tsv.gz")
     found = {path for pattern in patterns for path in folder.glob(pattern) if path.is_file()}
-    return {str(path.relative_to(folder)): sha256_of(path) for path in sorted(found)}
+    named = {path.relative_to(folder).as_posix(): path for path in sorted(found)}
+    return {name: sha256_of(path) for name, path in named.items() if not is_own(name)}

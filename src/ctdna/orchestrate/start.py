@@ -1,18 +1,25 @@
 """The start of a run in the ledger: its name there, the overrides that it uses up, who began it with what."""
 
-import hashlib
+from pathlib import Path
 
+from ctdna.bundle.make import run_key
 from ctdna.formats.documents import dump_json
 from ctdna.kit.authority import Authority
 from ctdna.kit.load import LoadedKit
 from ctdna.kit.states import statement_digest
+from ctdna.model.errors import DefinitionError
 from ctdna.model.ledger import RunStarted
 from ctdna.model.manifest import RunManifest
 
 
-def run_key(manifest: RunManifest) -> str:
-    """Return the run's name in the ledger: its id, and the first 16 digits of the SHA-256 of its run.json."""
-    return f"{manifest.run_id}:{hashlib.sha256(dump_json(manifest).encode()).hexdigest()[:16]}"
+def check_unchanged(path: Path, manifest: RunManifest) -> None:
+    """Hold that run.json is still what the run began with: its trace stands on every report.
+
+    Raises:
+        DefinitionError: it was changed, or is gone.
+    """
+    if not path.is_file() or path.read_bytes() != dump_json(manifest).encode():
+        raise DefinitionError(path, "", "was changed while the run went on", "run again in a new output folder")
 
 
 def record_start(authority: Authority, kit: LoadedKit, manifest: RunManifest) -> None:

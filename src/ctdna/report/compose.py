@@ -1,7 +1,9 @@
 """A result as the report of one language."""
 
+from ctdna.model.approval import SignOff
 from ctdna.model.result import TIERS, Finding, Reads, Result, RunFacts
 from ctdna.model.sample import Specimen
+from ctdna.report.approval import approval_section, state_of, version_notices
 from ctdna.report.notices import name_of
 from ctdna.report.numbers import interval, percent, plain
 from ctdna.report.sections_evidence import library_section, losses_section
@@ -123,8 +125,9 @@ def _brief(finding: Finding, language: Language) -> str:
     return f"{name_of(finding)}   {vaf} ({interval(finding.vaf_low, finding.vaf_high, language)})"
 
 
-def _sections(result: Result, reads: Reads | None, language: Language) -> tuple[Section, ...]:
+def _sections(result: Result, reads: Reads | None, sign_off: SignOff | None, language: Language) -> tuple[Section, ...]:
     made = (
+        approval_section(sign_off, language),
         findings_section(result, language),
         controls_section(result, language),
         loci_section(result, language),
@@ -141,21 +144,25 @@ def _sections(result: Result, reads: Reads | None, language: Language) -> tuple[
     return tuple(section for section in made if section is not None)
 
 
-def compose(result: Result, reads: Reads | None, digest: str, language: Language) -> View:
-    """Return the report in one language; `digest` is the SHA-256 of `result.json`."""
+def compose(
+    result: Result, reads: Reads | None, digest: str, language: Language, sign_off: SignOff | None = None
+) -> View:
+    """Return the report in one language; `digest` is the SHA-256 of `result.json`; without `sign_off` it is a draft."""
     sample, kit = result.sample.sample_id, result.kit.address
+    noticed = tuple(NoticeLine(level=item.level, text=pick(language, item.text)) for item in result.notices)
     return View(
         language=language,
         title=pick(language, result.kit.report_title),
         kit_title=pick(language, result.kit.title),
-        chips=(words(language, "draft"),),
+        chips=(state_of(sign_off, language),),
+        is_draft=sign_off is None or not sign_off.is_approved,
         mark=mark_of(result, language),
         use_statement=statement_of(result, language),
         facts=_facts(result, language),
         banner=_banner(result, language),
         notices_title=words(language, "section.notices"),
-        notices=tuple(NoticeLine(level=item.level, text=pick(language, item.text)) for item in result.notices),
-        sections=_sections(result, reads, language),
+        notices=version_notices(sign_off, language) + noticed,
+        sections=_sections(result, reads, sign_off, language),
         footer=f"{sample} · {kit} · result {digest[:16]}",
         page_words=(words(language, "page"), words(language, "of"), words(language, "page_end")),
         tier_legend=tuple((TIER_COLOURS[tier], words(language, f"tier.{tier}")) for tier in TIERS),

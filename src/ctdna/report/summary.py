@@ -15,7 +15,7 @@ from ctdna.report.printable import printable
 from ctdna.report.texts import Language, code, pick
 from ctdna.report.write import RESULT
 
-HEADER = ("SAMPLE", "TYPE", "VERDICT", "VARIANT", "VAF (95 % INTERVAL)")
+HEADER = ("SAMPLE", "TYPE", "VERDICT", "REPORT", "VARIANT", "VAF (95 % INTERVAL)")
 
 
 class Summary(NamedTuple):
@@ -24,7 +24,7 @@ class Summary(NamedTuple):
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    """One row a finding; a sample's name, type and verdict on its first."""
+    """One row a finding; a sample's name, type, verdict and state of its report on its first."""
     lines: tuple[str, ...]
     """What failed, with the next step; then the reports' paths."""
 
@@ -46,16 +46,16 @@ def _none_found(result: Result) -> str:
     return "none detected"
 
 
-def _rows(sample: Sample, result: Result | None, language: Language) -> list[tuple[str, ...]]:
+def _rows(sample: Sample, result: Result | None, state: str, language: Language) -> list[tuple[str, ...]]:
     head = (sample.sample_id, code(language, "role", sample.role))
     if result is None:
-        return [(*head, "not finished", "", "")]
+        return [(*head, "not finished", "", "", "")]
     verdict = code(language, "status", result.verdict)
     shown = [item for item in result.findings if item.is_shown]
     if not shown:
-        return [(*head, verdict, _none_found(result), "")]
+        return [(*head, verdict, state, _none_found(result), "")]
     first, *rest = (_found(item, language) for item in shown)
-    return [(*head, verdict, *first), *(("", "", "", *pair) for pair in rest)]
+    return [(*head, verdict, state, *first), *(("", "", "", "", *pair) for pair in rest)]
 
 
 def _failures(result: Result, language: Language) -> list[str]:
@@ -92,8 +92,8 @@ def _languages(result: Result | None) -> tuple[str, ...]:
     return result.kit.languages if result else ()
 
 
-def read_summary(folder: Path, language: Language) -> Summary:
-    """Return the table of the run in that folder; samples in the run's order.
+def read_summary(folder: Path, language: Language, states: dict[str, str]) -> Summary:
+    """Return the table of the run in that folder; samples in the run's order; `states`: of their reports, by sample.
 
     Raises:
         InputError: it is no run's output folder, or a document in it is damaged.
@@ -107,7 +107,8 @@ def read_summary(folder: Path, language: Language) -> Summary:
     for sample in manifest.samples:
         path = folder / "reports" / sample.sample_id / RESULT
         results[sample.sample_id] = read_json(path, Result) if path.is_file() else None
-        rows += _rows(sample, results[sample.sample_id], language)
+        state = states.get(sample.sample_id, "draft")
+        rows += _rows(sample, results[sample.sample_id], state, language)
     title = f"Run {manifest.run_id}, kit {manifest.kit}"
     clean = tuple(tuple(printable(cell) for cell in row) for row in rows)
     lines = tuple(printable(line) for line in _lines(folder, results, language))

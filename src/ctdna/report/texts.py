@@ -7,11 +7,12 @@ from ctdna.report.texts_codes import CODES
 from ctdna.report.texts_evidence import EVIDENCE
 from ctdna.report.texts_knowledge import KNOWLEDGE
 from ctdna.report.texts_layout import LAYOUT
+from ctdna.report.texts_sign_off import SIGN_OFF
 from ctdna.report.texts_trace import TRACE
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
-_TEXTS = LAYOUT | CODES | KNOWLEDGE | EVIDENCE | TRACE
+_TEXTS = LAYOUT | CODES | KNOWLEDGE | EVIDENCE | SIGN_OFF | TRACE
 
 
 def text(key: str, **values: object) -> Text:

@@ -114,6 +114,8 @@ class View(Frozen):
     kit_title: str
     chips: tuple[str, ...]
     """State of the document and its use."""
+    is_draft: bool
+    """Not approved."""
     mark: str
     """On every page; empty for a clinical use."""
     use_statement: str

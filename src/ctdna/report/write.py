@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ctdna.formats.atomic import atomic_path, writable_error
 from ctdna.formats.documents import dump_json, read_json
+from ctdna.model.approval import SignOff
 from ctdna.model.errors import DefinitionError, InputError
 from ctdna.model.result import Reads, ReadsFile, Result
 from ctdna.report.compose import compose
@@ -26,6 +27,22 @@ def reads_file(reads: Reads) -> ReadsFile:
     return ReadsFile(file="reads.json", sha256=digest_of(dump_json(reads)))
 
 
+def renderings(result_text: str, reads_text: str | None, sign_off: SignOff | None = None) -> dict[str, bytes]:
+    """Return HTML and PDF of each language of the kit by file name: a function of the documents' text alone.
+
+    Without `sign_off` they say that the report is a draft. No PDF has a digital signature here.
+    """
+    result = Result.model_validate_json(result_text)
+    reads = Reads.model_validate_json(reads_text) if reads_text else None
+    made: dict[str, bytes] = {}
+    for language in LANGUAGES:
+        if language in result.kit.languages:
+            view = compose(result, reads, digest_of(result_text), language, sign_off)
+            made[f"report.{language}.html"] = render_html(view).encode()
+            made[f"report.{language}.pdf"] = render_pdf(view, result_text)
+    return made
+
+
 def write_report(result: Result, reads: Reads | None, folder: Path) -> None:
     """Write the whole report into a folder, which is made where needed; `result.json` comes last.
 
@@ -35,15 +52,8 @@ def write_report(result: Result, reads: Reads | None, folder: Path) -> None:
         InputError: a file cannot be written.
     """
     text = dump_json(result)
-    stored = Result.model_validate_json(text)
     reads_text = dump_json(reads) if reads else None
-    stored_reads = Reads.model_validate_json(reads_text) if reads_text else None
-    made: dict[str, bytes] = {}
-    for language in LANGUAGES:
-        if language in stored.kit.languages:
-            view = compose(stored, stored_reads, digest_of(text), language)
-            made[f"report.{language}.html"] = render_html(view).encode()
-            made[f"report.{language}.pdf"] = render_pdf(view, text)
+    made = renderings(text, reads_text)
     if reads_text:
         made[READS] = reads_text.encode()
     made[RESULT] = text.encode()

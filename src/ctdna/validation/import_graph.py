@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,18 +30,22 @@ JOB = ("cli/run", "cli/watch", "cli/main")
 """Modules that order the steps."""
 
 
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Yield every statement, nested ones too, but those for types alone."""
+    left: list[ast.AST] = [tree]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        is_for_types = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for part in ("orelse",) if is_for_types else ("body", "orelse", "finalbody", "handlers", "cases"):
+            inner = getattr(node, part, ())
+            left += inner if isinstance(inner, list) else ()
+
+
 def _imported(tree: ast.Module) -> Iterator[str]:
-    """Yield every dotted name that the source imports, but for types alone."""
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for one in node.body
-        for inner in ast.walk(one)
-    }
-    for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
+    """Yield every dotted name that the source imports, at once or later, but for types alone."""
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -59,33 +64,29 @@ def _dotted(path: Path, package: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _texts(tree: ast.Module) -> frozenset[str]:
-    """Return every text that stands in the source: among them the names of files it reads."""
-    return frozenset(
-        part for node in ast.walk(tree) if isinstance(node, ast.Constant) for part in str(node.value).split("/")[-1:]
-    )
-
-
 class Sources(NamedTuple):
     """What the sources of a package say of each module, by dotted name."""
 
     imports: dict[str, frozenset[str]]
     """The modules of ctdna that it imports."""
-    texts: dict[str, frozenset[str]]
-    """The texts that stand in it."""
+    texts: dict[str, str]
+    """Its source."""
 
 
+@cache
 def read_sources(package: Path = PACKAGE) -> Sources:
-    """Return what every module of ctdna imports and names.
+    """Return what every module of ctdna imports and names; each package is read once.
 
     Raises:
         DefinitionError: a source is not Python.
     """
     trees: dict[str, ast.Module] = {}
+    texts: dict[str, str] = {}
     for path in files_below(package):
         if path.suffix == ".py":
             try:
-                trees[_dotted(path, package)] = ast.parse(path.read_bytes())
+                texts[_dotted(path, package)] = path.read_text(encoding="utf-8")
+                trees[_dotted(path, package)] = ast.parse(texts[_dotted(path, package)])
             except (SyntaxError, ValueError) as error:
                 raise DefinitionError(path, "", f"is not Python: {error}", "install ctdna again") from error
     imports = {
@@ -93,7 +94,7 @@ def read_sources(package: Path = PACKAGE) -> Sources:
         | frozenset(one for one in _with_packages(name) if one in trees)
         for name, tree in trees.items()
     }
-    return Sources(imports, {name: _texts(tree) for name, tree in trees.items()})
+    return Sources(imports, texts)
 
 
 def reached(graph: Mapping[str, frozenset[str]], start: str) -> frozenset[str]:
@@ -141,7 +142,8 @@ class Users:
             package = ".".join(folder.parts)
             if package in self._modules and package != ROOT:
                 inside = {name for name in self._modules if name == package or name.startswith(f"{package}.")}
-                naming = {name for name in inside if self._texts[name] & {path.name, path.parent.name}}
+                named = (f'"{path.name}"', f'"{path.parent.name}"')
+                naming = {name for name in inside if any(text in self._texts[name] for text in named)}
                 return frozenset(naming or inside)
         return frozenset()
 

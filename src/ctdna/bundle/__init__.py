@@ -1,0 +1,1 @@
+"""Result bundles: made, signed, verified, exported; and the sign-off of results."""
