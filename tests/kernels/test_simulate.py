@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ctdna.kernels import simulate as kernels
+from ctdna.kernels.fragments import build_template
 from ctdna.kernels.random_stream import draw, poisson, stream, unit
 from ctdna.model.simulated import Alleles, Genome, Sequencing
 from ctdna.stages.simulation.tables import codes
@@ -83,7 +84,7 @@ def test_template_is_the_reference_with_the_carried_alleles(
     mask = np.uint64(sum(1 << i for i, is_carried in enumerate(carried) if is_carried))
     out = np.zeros(400, np.uint8)
     genome = Genome(codes(reference), np.array([0, len(reference)], np.int64))
-    n = kernels.build_template(genome, columns, start, n_bases, mask, out)
+    n = build_template(genome, columns, start, n_bases, mask, out)
     chosen = [allele for allele, is_carried in zip(alleles, carried, strict=True) if is_carried]
     expected = naive_simulate.template(reference, start, n_bases, chosen)
     assert "".join("ACGT"[code] for code in out[:n]) == expected

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ctdna.kernels.simulate import build_template
+from ctdna.kernels.fragments import build_template
 from ctdna.model.errors import InputError
 from ctdna.model.params.simulate import Contamination, Planted, Process, SimulatedSample
 from ctdna.stages.simulate import Simulated, draw_library, simulate
