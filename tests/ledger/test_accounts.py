@@ -48,6 +48,7 @@ def test_log_in(world: World) -> None:
     assert [entry for entry in world.ledger.entries() if entry.new.kind.startswith("login")] == []
 
 
+@pytest.mark.req("REQ-LED-009")
 def test_wrong_passwords_are_entries_and_a_right_one_ends_the_count(world: World) -> None:
     _fail(world.ledger, "tech", 2)
     assert _state(world.ledger, "tech") == ("active", 2)
@@ -65,6 +66,7 @@ def test_wrong_passwords_are_entries_and_a_right_one_ends_the_count(world: World
     assert world.ledger.verify() == ()
 
 
+@pytest.mark.req("REQ-LED-009")
 def test_an_account_locks_for_everybody_until_its_time_has_passed(database: str) -> None:
     clock = Clock()
     world = make_world(QUICK, clock)
@@ -95,6 +97,7 @@ def test_a_wrong_password_after_the_lock_has_run_out_locks_again(home: Path) -> 
         world.actor("tech")
 
 
+@pytest.mark.req("REQ-LED-009")
 def test_a_clock_that_goes_back_keeps_the_lock(home: Path) -> None:
     clock = Clock()
     world = make_world(QUICK, clock)
@@ -168,6 +171,7 @@ def test_a_disabled_account_logs_in_no_more(world: World) -> None:
     assert world.actor("tech").roles == ("technician",)
 
 
+@pytest.mark.req("REQ-LED-006")
 def test_changes_of_an_account_keep_old_and_new(world: World) -> None:
     root = world.actor("root")
     entry = world.ledger.change_user(root, "tech", "new duties", roles=("reviewer", "technician"))
@@ -251,6 +255,7 @@ def test_an_account_has_a_name_a_role_and_a_site_that_exists(world: World) -> No
         world.ledger.add_user(root, "eve", "Eve", ("technician",), "a new long phrase", "south")
 
 
+@pytest.mark.req("REQ-LED-008")
 def test_passwords_are_kept_as_argon2id_at_the_cost_of_the_settings(home: Path) -> None:
     world = make_world(QUICK.model_copy(update={"argon2_passes": 2, "argon2_memory_kib": 32}))
     from ctdna.ledger import tables
@@ -278,6 +283,7 @@ def test_settings_change_by_an_entry_and_hold_at_once(world: World) -> None:
         world.ledger.change_password("dir", password("dir"), "a new long phrase")
 
 
+@pytest.mark.req("REQ-LED-008")
 def test_no_password_is_in_any_file_of_the_home(world: World, home: Path) -> None:
     world.ledger.change_password("tech", password("tech"), "a new long phrase")
     _fail(world.ledger, "tech")
@@ -286,6 +292,7 @@ def test_no_password_is_in_any_file_of_the_home(world: World, home: Path) -> Non
     assert [secret for secret in secrets if secret.encode() in content] == []
 
 
+@pytest.mark.req("REQ-LED-008")
 def test_the_database_is_readable_by_its_owner_only(home: Path) -> None:
     make_world()
     assert {path.name: path.stat().st_mode & 0o077 for path in home.glob("ledger.sqlite*")} == {"ledger.sqlite": 0}

@@ -101,6 +101,7 @@ def test_a_fault_is_printed_and_leaves_with_code_3(desk: Desk) -> None:
     assert done.exception.exit_code == 3
 
 
+@pytest.mark.req("REQ-LED-018")
 def test_an_export_is_reproducible_and_verifies_without_the_database(
     desk: Desk, world: World, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +235,7 @@ def _filled(words: tuple[str, ...], desk: Desk, home: Path) -> list[str]:
     return [values.get(word, word) for word in words]
 
 
+@pytest.mark.req("REQ-LED-020")
 @pytest.mark.parametrize("words", NEEDS_ADMINISTRATOR, ids=lambda words: " ".join(words[:3]))
 def test_no_role_but_the_administrators_passes_these_commands(desk: Desk, home: Path, words: tuple[str, ...]) -> None:
     before = open_ledger().head()
@@ -245,6 +247,7 @@ def test_no_role_but_the_administrators_passes_these_commands(desk: Desk, home: 
     desk.give(*_filled(words, desk, home), by="root")
 
 
+@pytest.mark.req("REQ-LED-020")
 @pytest.mark.parametrize("words", READS, ids=" ".join)
 def test_every_role_reads_and_nobody_without_a_password(desk: Desk, home: Path, words: tuple[str, ...]) -> None:
     filled = _filled(words, desk, home)
@@ -256,6 +259,7 @@ def test_every_role_reads_and_nobody_without_a_password(desk: Desk, home: Path, 
         CliRunner().invoke(ctdna, filled, standalone_mode=False, catch_exceptions=False)
 
 
+@pytest.mark.req("REQ-LED-020")
 def test_every_command_stands_in_one_of_the_tests_of_roles() -> None:
     """A new command of these groups must say who may give it."""
     told = {words[:2] for words in (*NEEDS_ADMINISTRATOR, *READS)} | {("user", "password")}
@@ -295,6 +299,7 @@ def test_passwords_come_from_a_file_or_the_terminal(tmp_path: Path, monkeypatch:
     assert asked == [{"hide_input": True, "err": True, "confirmation_prompt": True}]
 
 
+@pytest.mark.req("REQ-LED-019")
 def test_no_command_takes_a_password_as_a_word() -> None:
     for group in ("ledger", "user", "site"):
         command = ctdna.get_command(click.Context(ctdna), group)
@@ -304,6 +309,7 @@ def test_no_command_takes_a_password_as_a_word() -> None:
         assert {name for name in secret if not name.endswith("-file")} <= {"--min-password-length"}
 
 
+@pytest.mark.req("REQ-LED-019")
 def test_nothing_that_is_printed_holds_a_password(desk: Desk, world: World) -> None:
     printed = desk.give("ledger", "search", by="aud") + desk.give("user", "list", by="root")
     done = CliRunner().invoke(

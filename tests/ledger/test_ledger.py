@@ -30,6 +30,7 @@ from tests.ledger.world import (
 PERSON = {"technician": "tech", "reviewer": "rev", "director": "dir", "administrator": "root", "auditor": "aud"}
 
 
+@pytest.mark.req("REQ-LED-001")
 def test_a_days_work_is_in_the_ledger_and_verifies(world: World) -> None:
     world.work()
     ledger = open_ledger()
@@ -118,6 +119,7 @@ def _acts(world: World) -> dict[str, model.Payload]:
     }
 
 
+@pytest.mark.req("REQ-LED-007")
 @pytest.mark.parametrize("role", PERSON)
 def test_each_role_makes_the_entries_of_its_rights_and_no_others(world: World, role: str) -> None:
     world.work()
@@ -134,6 +136,7 @@ def test_each_role_makes_the_entries_of_its_rights_and_no_others(world: World, r
     assert world.ledger.verify() == ()
 
 
+@pytest.mark.req("REQ-LED-007")
 def test_every_kind_of_entry_has_rights_and_a_test_of_them(world: World) -> None:
     world.work()
     own = {"user.added", "user.changed", "password.changed", "login.failed", "login.succeeded", "result.signed"}
@@ -160,6 +163,7 @@ def test_what_has_a_method_of_its_own_cannot_be_recorded(world: World, payload: 
             world.ledger.record(world.actor(user), payload, why="a try")
 
 
+@pytest.mark.req("REQ-LED-007")
 def test_the_roles_of_the_ledger_count_not_those_that_an_actor_claims(world: World) -> None:
     claimed = Actor("tech", ("director", "administrator"), SITE)
     with pytest.raises(AuthorityError, match=r"tech: has technician; entry kit\.moved needs director"):
@@ -168,6 +172,7 @@ def test_the_roles_of_the_ledger_count_not_those_that_an_actor_claims(world: Wor
         world.ledger.record(Actor("nobody", ("director",), SITE), kit_moved(None, "released"))
 
 
+@pytest.mark.req("REQ-LED-007")
 def test_a_role_that_was_taken_away_gives_no_right_to_who_is_logged_in_still(world: World) -> None:
     director = world.actor("dir")
     world.ledger.change_user(world.actor("root"), "dir", "left the laboratory", roles=("auditor",))
@@ -179,6 +184,7 @@ def test_a_role_that_was_taken_away_gives_no_right_to_who_is_logged_in_still(wor
         world.ledger.record(tech, lot("L1"))
 
 
+@pytest.mark.req("REQ-LED-007")
 def test_people_of_another_site_do_nothing_here(world: World) -> None:
     root = world.actor("root")
     world.ledger.record(root, model.SiteAdded(site="south-lab", name="S", key_id="0" * 16))
@@ -192,6 +198,7 @@ def _made(world: World) -> None:
     world.ledger.record(world.actor("tech"), result())
 
 
+@pytest.mark.req("REQ-LED-011")
 def test_a_result_is_approved_by_another_person_than_reviewed_it(world: World) -> None:
     _made(world)
     with pytest.raises(AuthorityError, match="was not reviewed by a person other than dir; another person reviews"):
@@ -206,6 +213,7 @@ def test_a_result_is_approved_by_another_person_than_reviewed_it(world: World) -
     assert world.ledger.verify() == ()
 
 
+@pytest.mark.req("REQ-LED-011")
 @pytest.mark.parametrize("user", ["tech", "rev", "root", "aud"])
 def test_only_a_director_approves(world: World, user: str) -> None:
     _made(world)
@@ -221,6 +229,7 @@ def test_reviewers_and_directors_review(world: World, user: str) -> None:
         world.sign(user, "reviewed")
 
 
+@pytest.mark.req("REQ-LED-011")
 def test_each_signature_needs_the_password(world: World) -> None:
     _made(world)
     with pytest.raises(AuthorityError, match="log-in: the user is unknown, the password wrong"):
@@ -230,6 +239,7 @@ def test_each_signature_needs_the_password(world: World) -> None:
     assert world.ledger.signatures(RUN, "s1", 1) == ()
 
 
+@pytest.mark.req("REQ-LED-012")
 def test_a_signature_serves_no_other_digest_version_or_sample(world: World) -> None:
     _made(world)
     world.sign("rev", "reviewed")
@@ -246,6 +256,7 @@ def test_a_signature_serves_no_other_digest_version_or_sample(world: World) -> N
         world.sign("dir", "approved", version=2, of="d")
 
 
+@pytest.mark.req("REQ-LED-010")
 def test_results_are_amended_in_order_and_with_a_reason(world: World) -> None:
     _made(world)
     tech = world.actor("tech")
@@ -275,6 +286,7 @@ def test_an_override_lets_one_run_pass_one_gate_once(world: World) -> None:
         world.ledger.use_override(tech, granted, "lot_expired", RUN)
 
 
+@pytest.mark.req("REQ-LED-006")
 def test_what_is_there_is_changed_with_a_reason_and_keeps_its_old_value(world: World) -> None:
     tech = world.actor("tech")
     world.ledger.record(tech, lot("L1"))

@@ -46,6 +46,7 @@ def _to_the_first_form(connection: Connection) -> None:
     connection.execute(text(f"UPDATE alembic_version SET version_num = '{schema.FIRST}'"))
 
 
+@pytest.mark.req("REQ-LED-021")
 def test_a_ledger_of_the_first_form_is_brought_up_and_its_tables_filled_from_the_chain(world: World) -> None:
     world.work()
     with world.ledger._database.writing() as connection:

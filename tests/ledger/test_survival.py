@@ -63,6 +63,7 @@ def _lots() -> set[str]:
     return {one.lot for one in open_ledger().lots()}
 
 
+@pytest.mark.req("REQ-LED-013")
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(
@@ -89,6 +90,7 @@ def test_kill_at_a_chosen_moment_leaves_a_whole_entry_or_none(world: World, poin
     assert world.ledger.verify() == ()
 
 
+@pytest.mark.req("REQ-LED-013")
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_kill_at_any_moment_loses_nothing_that_was_told_as_done(world: World) -> None:
@@ -107,6 +109,7 @@ def test_kill_at_any_moment_loses_nothing_that_was_told_as_done(world: World) ->
     assert set(told) <= set(chain)
 
 
+@pytest.mark.req("REQ-LED-014")
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_two_writers_make_one_chain_without_gaps(world: World) -> None:
@@ -132,6 +135,7 @@ def _fill_until_refused(world: World) -> InputError:
     raise AssertionError("the disk was never full")
 
 
+@pytest.mark.req("REQ-LED-015")
 @pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_full_disk_is_told_in_one_line_and_the_ledger_is_whole(
@@ -164,6 +168,7 @@ def test_a_full_disk_is_told_in_one_line_and_the_ledger_is_whole(
     assert ledger.verify() == ()
 
 
+@pytest.mark.req("REQ-LED-015")
 def test_a_file_that_may_not_grow_is_told_in_one_line_and_the_ledger_is_whole(home: Path) -> None:
     world = make_world()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -199,6 +204,7 @@ def test_an_anchor_that_cannot_be_written_is_told_and_the_entry_stands(
     assert world.ledger.verify() == ()
 
 
+@pytest.mark.req("REQ-LED-016")
 def test_the_order_is_by_sequence_whatever_the_clock_says(database: str) -> None:
     start_at = datetime(2026, 3, 29, 2, 0, tzinfo=UTC)
     steps = iter(range(1000))

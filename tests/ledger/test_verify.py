@@ -71,6 +71,7 @@ def _faults() -> list[str]:
         return [str(error)]
 
 
+@pytest.mark.req("REQ-LED-001")
 def test_the_full_ledger_has_no_fault_and_rows_in_every_table(full_home: Path) -> None:
     assert _faults() == []
     with closing(sqlite3.connect(full_home / "ledger.sqlite")) as connection:
@@ -80,6 +81,7 @@ def test_the_full_ledger_has_no_fault_and_rows_in_every_table(full_home: Path) -
     assert {name for (name,) in others} == set(TABLES)
 
 
+@pytest.mark.req("REQ-LED-002")
 @pytest.mark.parametrize(
     ("statement", "fault"),
     [
@@ -130,6 +132,7 @@ def test_a_password_that_was_exchanged_in_the_database_opens_nothing(attacked: P
     assert [line for line in _faults() if "table credentials, user dir: column password_hash" in line] != []
 
 
+@pytest.mark.req("REQ-LED-005")
 @pytest.mark.parametrize("guard", GUARDS)
 def test_a_guard_that_is_missing_or_changed_is_found(attacked: Path, guard: str) -> None:
     with closing(sqlite3.connect(attacked / "ledger.sqlite", isolation_level=None)) as connection:
@@ -140,6 +143,7 @@ def test_a_guard_that_is_missing_or_changed_is_found(attacked: Path, guard: str)
     assert [line for line in _faults() if f"trigger {guard} was changed" in line] != []
 
 
+@pytest.mark.req("REQ-LED-005")
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
@@ -196,6 +200,7 @@ def _change_row(path: Path, table: str, which: int, how: str, at: int, letter: s
         return after != before
 
 
+@pytest.mark.req("REQ-LED-002")
 @pytest.mark.parametrize("table", TABLES)
 @settings(max_examples=30)
 @given(
@@ -249,6 +254,7 @@ def _cut(path: Path, last: int) -> None:
     _edit(path, "PRAGMA foreign_keys = OFF", *deletes, f"DELETE FROM entries WHERE sequence > {last}")
 
 
+@pytest.mark.req("REQ-LED-003")
 def test_a_cut_chain_is_found_by_the_anchor(attacked: Path) -> None:
     last = open_ledger().head().sequence
     world = World(open_ledger(), read_private_key(attacked / "keys" / "north-key.key", None))
@@ -260,6 +266,7 @@ def test_a_cut_chain_is_found_by_the_anchor(attacked: Path) -> None:
         world.ledger.record(world.actor("tech"), lot("L8"))
 
 
+@pytest.mark.req("REQ-LED-003")
 def test_a_chain_that_was_cut_by_one_who_keeps_the_tables_in_step_is_found(attacked: Path) -> None:
     _cut(attacked / "ledger.sqlite", open_ledger().head().sequence - 2)
     assert any(line.startswith(str(anchor_path())) and "it was cut" in line for line in _faults())
@@ -279,11 +286,13 @@ def test_an_anchor_that_is_behind_is_no_fault(attacked: Path) -> None:
     assert anchor.head.sequence == ledger.head().sequence
 
 
+@pytest.mark.req("REQ-LED-003")
 def test_a_missing_anchor_is_found(attacked: Path) -> None:
     anchor_path().unlink()
     assert _faults() == [f"{anchor_path()}: is missing: without it a cut chain is not noticed here"]
 
 
+@pytest.mark.req("REQ-LED-003")
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
@@ -297,6 +306,7 @@ def test_an_edited_anchor_is_found(attacked: Path, change: Callable[[str], str],
     assert [line for line in _faults() if fault in line] != []
 
 
+@pytest.mark.req("REQ-LED-003")
 def test_another_ledger_in_the_place_of_this_one_is_found(
     attacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -311,6 +321,7 @@ def test_another_ledger_in_the_place_of_this_one_is_found(
     assert faults[-1].startswith(f"{anchor_path()}: has seen entry ")
 
 
+@pytest.mark.req("REQ-LED-004")
 def test_a_chain_rewritten_with_the_sites_key_is_found_by_a_checkpoint_kept_elsewhere(
     attacked: Path, tmp_path: Path
 ) -> None:
@@ -360,6 +371,7 @@ def _forge(attacked: Path, **changes: object) -> Entry:
     return entry
 
 
+@pytest.mark.req("REQ-LED-004")
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [
@@ -462,6 +474,7 @@ def test_the_first_entries_are_made_by_the_administrator(home: Path) -> None:
     assert any("the first user is not the administrator who made it" in one.what for one in replay.problems)
 
 
+@pytest.mark.req("REQ-LED-004")
 def test_a_signature_of_another_key_is_found(attacked: Path) -> None:
     other = new_key("other-key", None)
     path = attacked / "ledger.sqlite"

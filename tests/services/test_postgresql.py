@@ -29,6 +29,7 @@ def _run(address: str, *statements: str) -> None:
             connection.execute(text(statement))
 
 
+@pytest.mark.req("REQ-LED-017")
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
@@ -49,6 +50,7 @@ def test_the_server_refuses_changes_of_entries(address: str, statement: str, tol
     assert world.ledger.verify() == ()
 
 
+@pytest.mark.req("REQ-LED-017")
 @pytest.mark.parametrize(
     ("statements", "fault"),
     [
