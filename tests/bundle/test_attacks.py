@@ -78,6 +78,19 @@ def test_a_member_that_no_bundle_lists(site: Site, tmp_path: Path) -> None:
         assert name in failure(site, packed(tmp_path / "a.zip", files)).path
 
 
+def test_documents_of_another_bundle_in_the_archive_of_a_sample(site: Site, tmp_path: Path) -> None:
+    export(site, tmp_path / "good.zip", "full", SAMPLE)
+    shutil.unpack_archive(tmp_path / "good.zip", tmp_path / "out")
+    for name in ("bundle.seal.json", "reports/P99/bundle.seal.json", "reports/P99/bundle.json.sig", "provenance.json"):
+        files = folder_files(tmp_path / "out") | {name: b"more"}
+        assert name in failure(site, packed(tmp_path / "a.zip", files)).path
+
+
+def test_folders_nested_without_end(site: Site) -> None:
+    (site.run / "samples" / "/".join("a" * 20)).mkdir(parents=True)
+    assert "lies deeper than any folder of a run" in failure(site).what
+
+
 def test_an_archive_that_lacks_a_member(site: Site, tmp_path: Path) -> None:
     export(site, tmp_path / "good.zip", "full")
     shutil.unpack_archive(tmp_path / "good.zip", tmp_path / "out")
