@@ -14,6 +14,7 @@ from ctdna.bundle.layout import BUNDLE, PROVENANCE, own_folder, version_of
 from ctdna.bundle.make import Bundles, bundle_of_sample, listed_files, run_key, write_bundles, write_seals
 from ctdna.bundle.pseudonyms import site_secret
 from ctdna.bundle.source import FolderSource
+from ctdna.bundle.trust import site_trust
 from ctdna.bundle.verify import Case, Opened, check_files, open_bundle, own_paths
 from ctdna.formats.atomic import make_folder, refuse_folder, work_folder, write_text
 from ctdna.formats.digest import sha256_of
@@ -22,7 +23,7 @@ from ctdna.formats.keys import PrivateKey
 from ctdna.formats.relabel import renamer
 from ctdna.formats.stored_zip import write_zip
 from ctdna.ledger.ledger import Ledger
-from ctdna.ledger.local import site_key, site_keys
+from ctdna.ledger.local import site_key
 from ctdna.ledger.records import Actor
 from ctdna.model.bundle import Bundle, Content
 from ctdna.model.errors import InputError
@@ -174,7 +175,7 @@ def export_bundle(request: Request, witness: Witness | None) -> str:
     folder = own_folder(request.sample)
     if not (request.run / folder / BUNDLE).is_file():
         raise InputError(request.run / folder, "", "holds no bundle.json", "check the run's folder and the sample id")
-    case = Case(FolderSource(request.run), folder, site_keys(), "let pass")
+    case = Case(FolderSource(request.run), folder, site_trust(), "let pass")
     opened = open_bundle(case)
     if opened.key is not None and witness is None:
         what = "is a bundle of a site: its exports are logged in the ledger"
