@@ -1,5 +1,5 @@
 # Two commands: `make demo` runs the main job on the embedded demo, `make test` runs every check. Both set up first.
-.PHONY: demo test fast setup check format clean
+.PHONY: demo test test-services fast setup check format clean
 .DEFAULT_GOAL := demo
 
 demo: setup
@@ -7,6 +7,9 @@ demo: setup
 
 test: setup
 	@tools/check all
+
+test-services: setup
+	@tools/services
 
 fast: setup
 	@tools/check fast

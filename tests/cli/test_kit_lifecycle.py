@@ -21,6 +21,7 @@ from tests.kit.test_moves import CLAIMS, prove
 from tests.ledger.world import World, make_world, password
 
 KIT = "ctdna-demo@1.1.0"
+ASKED = [word for claim in CLAIMS for word in ("--claim", claim)]
 RUN_ID = "260131_A00001_0001_AHXYZ"
 
 
@@ -79,8 +80,12 @@ def test_a_kit_lives_from_its_first_copy_to_its_retirement(shop: Shop, monkeypat
     assert f"{KIT}: investigational" in shop.do("kit", "sign", KIT, "--key", "acme", user="dir")
     prove(shop.world, kit, *CLAIMS)
     lock = shop.build_lock(monkeypatch)
-    released = shop.do("kit", "release", KIT, "--key", "acme", "--build-lock", lock, user="dir")
+    words = ["kit", "release", KIT, "--key", "acme", "--build-lock", lock]
+    with pytest.raises(DefinitionError, match="the ledger has none for lob, accuracy, interference, stability, carry"):
+        shop.do(*words, user="dir")
+    released = shop.do(*words, *ASKED, user="dir")
     assert "evidence: lod95: 1.1.0-1; specificity: 1.1.0-2; precision: 1.1.0-3\n" in released
+    assert "evidence not asked for: lob, accuracy, interference, stability, carryover, sample_identity\n" in released
     assert released.endswith(f"{KIT}: released, digest {kit.digest}\n")
     assert f"{KIT}\treleased\t" in shop.do("kit", "list")
     retired = shop.do("kit", "retire", KIT, "--key", "acme", "--why", "1.2.0 is out", user="dir")

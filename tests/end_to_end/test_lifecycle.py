@@ -75,7 +75,8 @@ def _release(lab: Lab) -> None:
     lab.do("build", "lock", "--key", "acme", "--output", lab.root / "build.lock.json")
     lab.do("build", "install", lab.root / "build.lock.json")
     prove(lab.world, read_kit(lab.kit), *CLAIMS)
-    lab.do("kit", "release", KIT, "--key", "acme", "--build-lock", lab.root / "build.lock.json", user="dir")
+    claims = [word for claim in CLAIMS for word in ("--claim", claim)]
+    lab.do("kit", "release", KIT, "--key", "acme", "--build-lock", lab.root / "build.lock.json", *claims, user="dir")
 
 
 def _lot(lab: Lab, run_folder: Path) -> Path:

@@ -78,7 +78,7 @@ def test_a_kit_goes_all_its_way_and_each_move_is_an_entry(
     assert (frozen.state, frozen.is_frozen, frozen.digest) == ("development", True, kit.digest)
     signed = sign(frozen, director, signing(key))
     prove(world, signed, *CLAIMS)
-    released = release(signed, director, signing(key, BUILD))
+    released = release(signed, director, signing(key, BUILD), CLAIMS)
     retired = retire(released, director, signing(key, why="replaced by 1.1.0"))
     assert [one.state for one in (signed, released, retired)] == ["investigational", "released", "retired"]
     assert {one.digest for one in (kit, frozen, signed, released, retired)} == {kit.digest}
@@ -106,7 +106,7 @@ def test_only_a_director_moves_kits(world: World, kit: LoadedKit, key: PrivateKe
     for act in (
         lambda: freeze(kit, somebody, ""),
         lambda: sign(kit, somebody, signing(key)),
-        lambda: release(kit, somebody, signing(key, BUILD)),
+        lambda: release(kit, somebody, signing(key, BUILD), CLAIMS),
         lambda: retire(kit, somebody, signing(key)),
     ):
         with pytest.raises(AuthorityError, match=rf"{user}: has \w+; entry kit\.moved needs director") as caught:
@@ -185,7 +185,7 @@ def test_a_release_names_all_that_it_lacks(world: World, director: Authority, ki
     signed = sign(freeze(read_kit(bare.folder), director, ""), director, signing(key))
     prove(world, signed, "specificity")
     with pytest.raises(DefinitionError) as caught:
-        release(signed, director, signing(key))
+        release(signed, director, signing(key), CLAIMS)
     assert str(caught.value) == (
         f"{bare.folder}: kit bare@0.1.0 cannot be released: "
         "background: the kit has none; train it by `ctdna kit background`; "
@@ -193,7 +193,7 @@ def test_a_release_names_all_that_it_lacks(world: World, director: Authority, ki
         "evidence: the ledger has none for lod95, precision; see docs/kit-lifecycle.md"
     )
     with pytest.raises(DefinitionError, match="cannot be released: state: it is development, not investigational"):
-        release(kit, director, signing(key, BUILD))
+        release(kit, director, signing(key, BUILD), CLAIMS)
 
 
 @pytest.mark.req("REQ-KIT-013")
@@ -204,16 +204,18 @@ def test_evidence_of_another_content_does_not_count_unless_it_is_carried(
     following = new_kit(kit, "ctdna-demo@1.1.0", kit.folder.parents[1]).kit
     signed = sign(freeze(following, director, ""), director, signing(key))
     with pytest.raises(DefinitionError, match="evidence: the ledger has none for lod95, specificity, precision"):
-        release(signed, director, signing(key, BUILD))
+        release(signed, director, signing(key, BUILD), CLAIMS)
     for name in ("1.0.0-1", "1.0.0-2"):
         carried = EvidenceCarried(
             evidence_id=name, kit=signed.address, kit_digest=signed.digest, stage="validation", rule="R1"
         )  # fmt: skip
         director.record(carried)
     with pytest.raises(DefinitionError, match="evidence: the ledger has none for precision"):
-        release(signed, director, signing(key, BUILD))
-    released = release(signed, director, signing(key, BUILD), ("lod95", "specificity"))
-    assert released.statements[-1].statement.evidence == ("1.0.0-1", "1.0.0-2")
+        release(signed, director, signing(key, BUILD), CLAIMS)
+    released = release(signed, director, signing(key, BUILD), ("lod95", "specificity"), ("precision",))
+    last = released.statements[-1].statement
+    assert last.evidence == ("1.0.0-1", "1.0.0-2")
+    assert last.preconditions["evidence not asked for"] == "precision"
 
 
 def test_a_kit_that_went_on_in_the_ledger_alone_does_not_move(

@@ -28,7 +28,7 @@ def digest(letter: str) -> str:
 
 def password(user: str) -> str:
     """Return the password of a person of this world."""
-    return f"{user[::-1]} 0pens nothing else"
+    return f"0pens nothing {user.encode().hex()}"
 
 
 class World(NamedTuple):

@@ -298,7 +298,7 @@ def test_results_of_different_runs_are_not_compared(place: Place) -> None:
     assert f"is of run B, but {place.old} of run {RUN_ID}" in _told(_compare(place, place.old, other), InputError)
     (inputs / "RunInfo.xml").write_text("<Other/>")
     third = write_run(place.folder / "c", place.kit, inputs)
-    assert "was made from another run folder" in _told(_compare(place, place.old, third), InputError)
+    assert "was made from another input" in _told(_compare(place, place.old, third), InputError)
 
 
 def test_options_that_do_not_fit_are_refused(place: Place) -> None:

@@ -34,14 +34,14 @@ def identity(required: bool = True) -> Callable[[F], F]:
     return decorate
 
 
-def read_password(path: Path | None, prompt: str = "Password") -> str:
-    """Return the first line of a password file; without a file, what is typed unseen on the terminal.
+def read_password(path: Path | None, prompt: str = "Password", twice: bool = False) -> str:
+    """Return the first line of a password file; without a file, what is typed unseen on the terminal (new ones twice).
 
     Raises:
         InputError: the file cannot be read, its first line is empty or no UTF-8, or there is no terminal to ask on.
     """
     if path is None:
-        return _ask(prompt)
+        return _ask(prompt, twice)
     try:
         line = path.read_bytes().split(b"\n", 1)[0].rstrip(b"\r").decode()
     except OSError as error:
@@ -53,10 +53,10 @@ def read_password(path: Path | None, prompt: str = "Password") -> str:
     return line
 
 
-def _ask(prompt: str) -> str:
+def _ask(prompt: str, twice: bool) -> str:
     if not os.isatty(0):
         raise InputError(None, "--password-file", "is missing, and there is no terminal to ask on", "give the file")
-    typed: str = click.prompt(prompt, hide_input=True, err=True)
+    typed: str = click.prompt(prompt, hide_input=True, err=True, confirmation_prompt=twice)
     return typed
 
 

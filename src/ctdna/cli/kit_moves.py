@@ -109,7 +109,8 @@ def sign(
     "--claim",
     "claims",
     multiple=True,
-    help="A claim that needs evidence in the ledger; may be given again. Default: lod95, specificity, precision.",
+    help="A claim of this kit, which needs evidence in the ledger; may be given again. Default: all that "
+    "config/impact/stages.yaml names for the stage `commercial`.",
 )
 @_why(required=False)
 @_key()
@@ -122,14 +123,17 @@ def release(
 
     Needs: it is investigational, as the ledger has it; every check passes; it has a background and expected variants
     of its control; the builds that it was validated with are named; the ledger has evidence for each claim, made with
-    this very content or carried to it.
+    this very content or carried to it. Claims that --claim leaves out are named in the statement.
     """
-    from ctdna.kit.moves import REQUIRED_CLAIMS
     from ctdna.kit.moves import release as move
+    from ctdna.validation.rules import load_stages
 
     kit, authority = _begin(address, user, password_file)
     signing = _signing(key_name, passphrase_file, why, build_locks)
-    _tell(move(kit, authority, signing, claims or REQUIRED_CLAIMS))
+    table = load_stages().table
+    usual = tuple(dict.fromkeys(one.claim for one in table.requirements if one.stage == "commercial"))
+    asked = tuple(dict.fromkeys(claims)) or usual
+    _tell(move(kit, authority, signing, asked, tuple(one for one in usual if one not in asked)))
 
 
 @click.command("retire")

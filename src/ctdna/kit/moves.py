@@ -17,9 +17,6 @@ from ctdna.model.kit_state import NO_DIGEST, KitStatement, SignedStatement
 from ctdna.model.ledger import KitMoved
 from ctdna.model.trace import KitState
 
-REQUIRED_CLAIMS = ("lod95", "specificity", "precision")
-"""Claims that a release needs evidence for unless others are named."""
-
 
 class Signing(NamedTuple):
     """How a manufacturer signs a statement."""
@@ -95,9 +92,13 @@ def sign(kit: LoadedKit, authority: Authority, signing: Signing) -> LoadedKit:
 
 
 def release(
-    kit: LoadedKit, authority: Authority, signing: Signing, claims: tuple[str, ...] = REQUIRED_CLAIMS
+    kit: LoadedKit, authority: Authority, signing: Signing, claims: tuple[str, ...], not_asked: tuple[str, ...] = ()
 ) -> LoadedKit:
-    """Move an investigational kit to released, on evidence for each claim and with named builds; raises as `sign`."""
+    """Move an investigational kit to released, on evidence for each claim and with named builds; raises as `sign`.
+
+    `not_asked`: claims that a released kit usually has evidence for, but that this one does not make; the statement
+    and the ledger name them.
+    """
     authority.require("kit.moved")
     ledger = authority.ledger
     evidence = hold.evidence_by_claim(kit, ledger)
@@ -111,6 +112,8 @@ def release(
         hold.has_evidence(claims, evidence),
     )
     found = hold.require(kit, "released", conditions)
+    if not_asked:
+        found["evidence not asked for"] = ", ".join(not_asked)
     rests_on = tuple(sorted({one for claim in claims for one in evidence[claim]}))
     return _move(kit, "released", authority, signing, found, rests_on)
 

@@ -69,11 +69,6 @@ def login_act(user: str, is_right: bool, state: State, settings: LedgerSettings,
     return Act(user, LoginFailed(user=user, n_failed=n_failed, locks=locks), system=True)
 
 
-def needs_note(row: Row | None, is_right: bool) -> bool:
-    """Return whether a log-in changes the account: all do but a right one after a right one."""
-    return not (is_right and row is not None and row["state"] == "active" and row["n_failed"] == 0)
-
-
 def in_order(roles: tuple[Role, ...]) -> tuple[Role, ...]:
     """Return roles in the one order, each once."""
     return tuple(role for role in ROLES if role in roles)

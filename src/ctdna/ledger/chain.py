@@ -27,26 +27,32 @@ def digest_of(body: EntryBody) -> str:
     return hashlib.sha256(canonical(body, _BODY).encode()).hexdigest()
 
 
+def _signed_text(text: str, signer: str) -> bytes:
+    """Return what a signature is over: the text and the name of the key, which nothing else would hold fast."""
+    return f"{text}\n{signer}".encode()
+
+
 def sealed(body: EntryBody, key: PrivateKey) -> Entry:
     """Return the entry of a body, signed by the site's key."""
     digest = digest_of(body)
     fields = {name: getattr(body, name) for name in EntryBody.model_fields}
-    return Entry(**fields, digest=digest, signature=key.sign("ledger-entry", digest.encode()))
+    return Entry(**fields, digest=digest, signature=key.sign("ledger-entry", _signed_text(digest, key.name)))
 
 
 def signature_holds(entry: Entry, key: PublicKey) -> bool:
     """Return whether the entry's signature is this key's, over the entry's digest."""
-    return key.holds(entry.signature, "ledger-entry", entry.digest.encode())
+    return key.holds(entry.signature, "ledger-entry", _signed_text(entry.digest, entry.signature.signer))
 
 
 def checkpoint_of(head: Head, key: PrivateKey) -> Checkpoint:
     """Return a head with the signature of the site's key."""
-    return Checkpoint(head=head, signature=key.sign("checkpoint", canonical(head).encode()))
+    return Checkpoint(head=head, signature=key.sign("checkpoint", _signed_text(canonical(head), key.name)))
 
 
 def checkpoint_holds(checkpoint: Checkpoint, key: PublicKey) -> bool:
     """Return whether a checkpoint's signature is this key's."""
-    return key.holds(checkpoint.signature, "checkpoint", canonical(checkpoint.head).encode())
+    text = _signed_text(canonical(checkpoint.head), checkpoint.signature.signer)
+    return key.holds(checkpoint.signature, "checkpoint", text)
 
 
 def row_of(entry: Entry) -> Row:

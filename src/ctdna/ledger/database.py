@@ -1,5 +1,7 @@
 """The database of a ledger: SQLite or PostgreSQL, one writer at a time, its failures as one line."""
 
+import ssl
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ WAIT_SECONDS = 60
 """How long a writer waits for the one before it."""
 _WRITES = "ledger_writes"
 _PRAGMAS = ("foreign_keys = ON", "synchronous = FULL", "secure_delete = ON", f"busy_timeout = {WAIT_SECONDS * 1000}")
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DIALECTS = ("sqlite", "postgresql")
 _TOLD = (
     ("disk is full", "no space is left for the ledger", "free space there; nothing was written"),
@@ -26,7 +29,7 @@ _TOLD = (
     ("readonly", "the ledger may not be written", "ask for the right to write it"),
     ("unable to open", "the ledger cannot be opened", "check the path and the rights"),
 )
-_DAMAGED = ("malformed", "not a database", "could not decode")
+_DAMAGED = ("malformed", "not a database", "could not decode", "no such table", "no such column", "does not exist")
 
 
 def parse_url(text_url: str) -> URL:
@@ -61,6 +64,7 @@ class Database:
             self._engine = _engine(url)
         except (NoSuchModuleError, ImportError) as error:
             raise InputError(None, "CTDNA_LEDGER", f"no driver for {url.drivername}", "see docs/ledger.md") from error
+        weakref.finalize(self, self._engine.dispose)
 
     def exists(self) -> bool:
         """Return whether there is a database with entries' table; a file is not made by looking."""
@@ -115,9 +119,14 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "connect", _connected)
         event.listen(engine, "begin", _begun)
         return engine
-    if url.drivername == "postgresql":
-        url = url.set(drivername="postgresql+pg8000")
-    return create_engine(url, poolclass=NullPool)
+    root = url.query.get("sslrootcert")
+    is_local = url.host is None or url.host in _LOOPBACK
+    if not is_local and not isinstance(root, str):
+        what = f"the server {url.host} is reached by a network, and nothing shows that it is the right one"
+        raise InputError(None, "CTDNA_LEDGER", what, "add ?sslrootcert=FILE, the certificate it is signed by")
+    context = ssl.create_default_context(cafile=root) if isinstance(root, str) else False
+    url = url.set(drivername="postgresql+pg8000").difference_update_query(["sslrootcert"])
+    return create_engine(url, pool_size=1, pool_pre_ping=True, connect_args={"ssl_context": context})
 
 
 def _connected(connection: Any, record: object) -> None:

@@ -10,7 +10,7 @@ from ctdna.ledger.chain import checkpoint_of
 from ctdna.ledger.current import account, roles_of
 from ctdna.ledger.database import Database
 from ctdna.ledger.local import read_site, site_key
-from ctdna.ledger.queries import Queries
+from ctdna.ledger.queries import Queries, settings_of
 from ctdna.ledger.records import Actor
 from ctdna.ledger.replay import Problem
 from ctdna.ledger.sql_state import SqlState
@@ -67,22 +67,26 @@ class Ledger(Queries):
             AuthorityError: the log-in is refused.
             DefinitionError: the stored hash was exchanged.
         """
-        settings = self.settings()
         with self._database.reading() as connection:
+            settings = settings_of(self.name, SqlState(connection))
             known = accounts.stored_hash(self.name, connection, user)
         is_right = passwords.matches(password, known, settings)
-        with self._database.reading() as connection:
-            row = SqlState(connection).get("users", user)
-        if accounts.needs_note(row, is_right):
+        actor = self._open_account(user) if is_right else None
+        if actor is None:
             now = self._clock()
             noted = self._pen().write(lambda state: (accounts.login_act(user, is_right, state, settings, now),))
-            if noted.new.kind == "login.failed":
-                raise accounts.refused()
+            actor = None if noted.new.kind == "login.failed" else self._open_account(user)
+        if actor is None:
+            raise accounts.refused()
+        return actor
+
+    def _open_account(self, user: str) -> Actor | None:
+        """Return the person, if the account is active and no wrong password is to be forgiven."""
         with self._database.reading() as connection:
             state = SqlState(connection)
             row = state.get("users", user)
-            if row is None or row["state"] != "active":
-                raise accounts.refused()
+            if row is None or row["state"] != "active" or row["n_failed"]:
+                return None
             return Actor(user, roles_of(user, state), str(row["site"]))
 
     def record(

@@ -102,14 +102,14 @@ def init_ledger(
 def join_ledger(site: str, key: PrivateKey, url: str | None = None, passphrase_file: Path | None = None) -> Ledger:
     """Make this machine one of a site's in a ledger that is there: write `site.json` and the anchor; return the ledger.
 
-    Whoever calls it verifies the ledger first.
+    Joined again, it takes the site's new key. Whoever calls it verifies the ledger first.
 
     Raises:
-        InputError: this machine has a ledger, the ledger does not know the site, or the key is not the site's.
+        InputError: this machine is of another site, the ledger does not know the site, or the key is not the site's.
     """
     ledger = open_ledger(url)
     _check_own(key)
-    if site_path().is_file():
+    if site_path().is_file() and read_site().site != site:
         raise InputError(site_path(), "", f"this machine is of site {read_site().site} already", "")
     expected = known_site(ledger, site).key_id
     if key.public.key_id != expected:

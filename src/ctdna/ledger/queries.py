@@ -89,11 +89,8 @@ class Queries:
 
     def settings(self) -> LedgerSettings:
         """Return how passwords are kept and accounts locked."""
-        row = self._one("settings", SETTINGS)
-        if row is None:
-            raise DefinitionError(self.name, "settings", "the row is missing", "run ctdna ledger verify")
-        facts: dict[str, Any] = {name: row[name] for name in LedgerSettings.model_fields if name in row}
-        return LedgerSettings(**facts)
+        with self._database.reading() as connection:
+            return settings_of(self.name, SqlState(connection))
 
     def user(self, name: str) -> Account | None:
         """Return a person's account."""
@@ -186,6 +183,21 @@ class Queries:
         query = select(table).where(*conditions).order_by(*table.primary_key.columns)
         with self._database.reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def settings_of(name: str, state: SqlState) -> LedgerSettings:
+    """Return how passwords are kept and accounts locked in the ledger of a name.
+
+    Raises:
+        DefinitionError: the settings' row is missing or not well formed.
+    """
+    row = state.get("settings", SETTINGS) or {"kind": ""}  # which fits no settings
+    facts: dict[str, Any] = {column: value for column, value in row.items() if column in LedgerSettings.model_fields}
+    try:
+        return LedgerSettings(**facts)
+    except ValueError as error:
+        what = "is missing or not well formed"
+        raise DefinitionError(name, "table settings", what, "run ctdna ledger verify") from error
 
 
 def known_site(queries: Queries, site: str) -> Site:

@@ -11,19 +11,9 @@ from ctdna.ledger.database import Database
 from ctdna.ledger.local import anchor_path, read_anchor, read_checkpoint, site_keys, site_path
 from ctdna.ledger.passwords import digest_of_hash
 from ctdna.ledger.replay import Problem, Replay
+from ctdna.ledger.schema import expected_objects, objects_of
 from ctdna.ledger.sql_state import SqlState
 from ctdna.ledger.state import KEYS, MemoryState, key_of
-
-_GUARDS = {
-    "sqlite": (
-        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'entries' AND sql LIKE '%RAISE(ABORT%'",
-        {"entries_no_update", "entries_no_delete", "entries_no_gaps"},
-    ),
-    "postgresql": (
-        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'entries'::regclass AND tgenabled = 'O'",
-        {"entries_rows", "entries_whole"},
-    ),
-}
 
 
 def verify(
@@ -38,7 +28,7 @@ def verify(
     replay = Replay(site_keys() if trusted is None else trusted)
     seen = [(str(path), read_checkpoint(path)) for path in checkpoints]
     with database.reading() as connection:
-        problems = [*_damage(connection), *_guards(connection)]
+        problems = [*_damage(connection), *_objects(connection)]
         for row in connection.execute(select(tables.entries).order_by(tables.entries.c.sequence)).mappings():
             replay.take_row(dict(row))
         problems += _tables(connection, replay.state)
@@ -66,10 +56,12 @@ def _broken_references(connection: Connection) -> list[tuple[str, object, str, o
     return [(row[0], row[1], row[2], row[3]) for row in connection.execute(text("PRAGMA foreign_key_check"))]
 
 
-def _guards(connection: Connection) -> list[Problem]:
-    query, wanted = _GUARDS[connection.dialect.name]
-    missing = wanted - {str(row[0]) for row in connection.execute(text(query))}
-    return [Problem("table entries", f"the guard {name} against changes is missing") for name in sorted(missing)]
+def _objects(connection: Connection) -> list[Problem]:
+    found, expected = objects_of(connection), expected_objects(connection.dialect.name)
+    problems = [Problem("database", f"{name} is missing") for name in sorted(expected.keys() - found.keys())]
+    problems += [Problem("database", f"{name} is not the ledger's") for name in sorted(found.keys() - expected.keys())]
+    changed = sorted(name for name in expected.keys() & found.keys() if expected[name] != found[name])
+    return problems + [Problem("database", f"{name} was changed: found {found[name]}") for name in changed]
 
 
 def _tables(connection: Connection, state: MemoryState) -> list[Problem]:

@@ -343,7 +343,7 @@ class Entry(EntryBody):
     digest: Digest
     """SHA-256 over the canonical text of the body, which holds `previous`."""
     signature: Signature
-    """Of the site's key over `digest`."""
+    """Of the site's key over `digest` and the key's name."""
 
 
 class Head(Frozen):
@@ -359,4 +359,4 @@ class Checkpoint(Frozen):
 
     head: Head
     signature: Signature
-    """For purpose `checkpoint`, over the canonical text of `head`."""
+    """For purpose `checkpoint`, over the canonical text of `head` and the key's name."""

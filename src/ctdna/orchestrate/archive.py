@@ -146,6 +146,28 @@ def _listed(run: ArchivedRun, part: str) -> dict[str, str]:
         raise InputError(bundle, part, "is no list of files", "restore the run's folder") from error
 
 
+def proof_of_same_input(one: ArchivedRun, other: ArchivedRun) -> Proof:
+    """Return by what two runs were shown to have read the same; the sample sheet may name another kit and is left out.
+
+    Raises:
+        InputError: they have not.
+    """
+    for proof in ("bundle", "provenance"):
+        sides = [_read_by(run, proof) for run in (one, other)]
+        if sides[0] and sides[1]:
+            if sides[0] != sides[1]:
+                what = f"was made from another input than {one.folder}"
+                raise InputError(other.folder, "", what, "give two results of one run")
+            return "bundle" if proof == "bundle" else "provenance"
+    return "unverified"
+
+
+def _read_by(run: ArchivedRun, proof: str) -> dict[str, str]:
+    read = _listed(run, "inputs") if proof == "bundle" else run.inputs
+    sheet = run.sheet.name if run.sheet is not None else ""
+    return {name: digest for name, digest in read.items() if name != sheet}
+
+
 def check_inputs(run: ArchivedRun) -> Proof:
     """Return by what the inputs were proven: `bundle` (every file), `provenance` (the files that name the run), or
     `unverified`.

@@ -22,6 +22,7 @@ from ctdna.orchestrate.archive import (
     check_results,
     found_input,
     kept_fastq,
+    proof_of_same_input,
     read_archive,
 )
 from ctdna.orchestrate.provenance import PROVENANCE
@@ -250,9 +251,6 @@ def stand_beside(old: Path, new: Path) -> Replayed:
     if runs[0].run_id != runs[1].run_id:
         what = f"is of run {runs[1].run_id}, but {old} of run {runs[0].run_id}"
         raise InputError(new, "", what, "give two results of one run")
-    same = {name: digest for name, digest in runs[0].inputs.items() if name.startswith("Run")}
-    others = {name: digest for name, digest in runs[1].inputs.items() if name in same}
-    if same != others:
-        raise InputError(new, PROVENANCE, "was made from another run folder", "give two results of one run")
+    proof = proof_of_same_input(*runs)
     samples = tuple(dict.fromkeys((*runs[0].samples, *runs[1].samples)))
-    return Replayed(runs[0]._replace(samples=samples), new, "input", "provenance" if same else "unverified", None)
+    return Replayed(runs[0]._replace(samples=samples), new, "input", proof, None)

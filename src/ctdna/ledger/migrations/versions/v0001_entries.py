@@ -13,16 +13,16 @@ _NEXT = "WHEN NEW.sequence <> (SELECT COALESCE(MAX(sequence), 0) + 1 FROM entrie
 _ONLY_GROWS = "entries of the ledger are never changed"
 _NO_GAPS = "entries of the ledger have no gaps"
 
-_POSTGRESQL = f"""
-CREATE FUNCTION entries_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+GUARD_BODY = f"""
 BEGIN
     IF TG_OP <> 'INSERT' THEN RAISE EXCEPTION '{_ONLY_GROWS}'; END IF;
     IF NEW.sequence <> (SELECT COALESCE(MAX(sequence), 0) + 1 FROM entries) THEN
         RAISE EXCEPTION '{_NO_GAPS}';
     END IF;
     RETURN NEW;
-END $$
+END
 """
+"""What the guard of PostgreSQL does."""
 
 
 def _guard_sqlite() -> None:
@@ -35,7 +35,7 @@ def _guard_sqlite() -> None:
 
 
 def _guard_postgresql() -> None:
-    op.execute(_POSTGRESQL)
+    op.execute(f"CREATE FUNCTION entries_guard() RETURNS trigger LANGUAGE plpgsql AS $${GUARD_BODY}$$")
     op.execute(
         "CREATE TRIGGER entries_rows BEFORE INSERT OR UPDATE OR DELETE ON entries"
         " FOR EACH ROW EXECUTE FUNCTION entries_guard()"
