@@ -32,6 +32,15 @@ def _tier(a: int, b: int) -> int:
     return {2: 2, 1: 3, 0: 3}.get(max(a, b), 1)
 
 
+def _depths(read: Read, at: int) -> tuple[int, int]:
+    """Return how often each strand was read, where it shows the read's base."""
+    tags, base = read.tags, read.bases[at]
+    depths = tags["ad"][at], tags["bd"][at]
+    if "ac" not in tags or min(depths) == 0 or tags["ac"][at] == tags["bc"][at] or base == "N":
+        return depths
+    return tuple(depth if tags[name][at] == base else 0 for depth, name in zip(depths, ("ac", "bc"), strict=True))  # type: ignore[return-value]
+
+
 def site_counts(reads: Sequence[Read], params: CallParams) -> dict[tuple[int, str], np.ndarray]:
     """Return (position, base) -> molecules by class, from molecules of plain duplex reads with one MI each."""
     said: dict[tuple[str, int], list[tuple[str, int, int, bool]]] = defaultdict(list)
@@ -44,7 +53,7 @@ def site_counts(reads: Sequence[Read], params: CallParams) -> dict[tuple[int, st
             quality = read.quals if isinstance(read.quals, int) else read.quals[at]
             if read.bases[at] in "ACGT" and quality >= params.min_base_quality:
                 near = min(pos0 - low, high - 1 - pos0) < params.fragment_end_bases
-                depths = read.tags["ad"][at], read.tags["bd"][at]
+                depths = _depths(read, at)
                 said[read.tags["MI"], pos0].append((read.bases[at], *depths, near))
     counts: dict[tuple[int, str], np.ndarray] = defaultdict(lambda: np.zeros(8, int))
     for (_, pos0), seen in said.items():
@@ -78,7 +87,7 @@ def _said(reads: Sequence[Read], target: tuple[int, int], params: CallParams) ->
         for pos0, at in (over if read.mapq >= params.min_mapq else {}).items():
             strands = _strands(read, at)
             quality = read.quals if isinstance(read.quals, int) else read.quals[at]
-            depths = read.tags["ad"][at], read.tags["bd"][at]
+            depths = _depths(read, at)
             is_usable = read.bases[at] in "ACGT" and quality >= params.min_base_quality
             if is_usable:
                 plain[read.tags["MI"], pos0].append((read.bases[at], *depths))

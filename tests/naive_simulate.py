@@ -10,13 +10,15 @@ def reverse_complement(bases: str) -> str:
 
 
 def template(reference: str, start: int, n_bases: int, alleles: list[tuple[int, str, str]]) -> str:
-    """Return the fragment's bases with alleles (position, ref, alt) put in, from the last to the first."""
-    bases = reference[start : start + n_bases]
+    """Return `n_bases` from `start` on of the chromosome with alleles (position, ref, alt) put in, last ones first.
+
+    Places are those of the reference up to the first allele.
+    """
+    chromosome = reference
     for pos, ref, alt in sorted(alleles, reverse=True):
-        at = pos - start
-        assert bases[at : at + len(ref)] == ref
-        bases = bases[:at] + alt + bases[at + len(ref) :]
-    return bases
+        assert reference[pos : pos + len(ref)] == ref
+        chromosome = chromosome[:pos] + alt + chromosome[pos + len(ref) :]
+    return chromosome[start : start + n_bases]
 
 
 def reads(insert: str, umis: tuple[str, str], spacer: str, adapters: tuple[str, str], n: int) -> tuple[str, str]:

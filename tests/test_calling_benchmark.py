@@ -189,3 +189,62 @@ def test_a_partial_run_replaces_its_own_rows_only(module: Any, tmp_path: Path) -
     assert "| default | seconds |  | 3.2 | 7 |  | <= 30 | yes |" in text
     assert "- x: why." in text
     assert "old" not in text
+
+
+def job(module: Any, tmp_path: Path) -> Any:
+    names = ("r.fa", "p.bed", "s.bam")
+    fastq = tmp_path / "1.fq.gz", tmp_path / "2.fq.gz"
+    return module("callers").Job(*(tmp_path / name for name in names), fastq, tmp_path / "making.x.vcf.gz")
+
+
+def test_lofreq_gets_qualities_of_indels_and_its_calls_are_read(module: Any, tmp_path: Path) -> None:
+    callers, peer = module("callers"), module("peers").Peer("LoFreq", "2.1.5", ("lofreq",), "")
+    lines = callers.lofreq(peer, job(module, tmp_path)).splitlines()
+    base = tmp_path / "making.x"
+    assert lines[0] == f"lofreq indelqual --dindel -f {tmp_path}/r.fa -o {base}.bam {tmp_path}/s.bam"
+    assert lines[2].startswith(f"lofreq call -f {tmp_path}/r.fa -l {tmp_path}/p.bed --call-indels")
+    assert lines[2].endswith(f"-o {base}.vcf {base}.bam")
+    vcf = tmp_path / "l.vcf"
+    vcf.write_text(
+        f"#h\nc\t100\t.\t{TEXT[99]}\t{other(TEXT[99])}\t93\tPASS\tDP=2900;AF=0.002069;SB=0;DP4=1450,1444,4,2\n"
+    )
+    setting = next(one for one in callers.SETTINGS if one.caller == "LoFreq")
+    (found,) = callers.read_calls(setting, vcf, {"c": TEXT}, [("c", 50, 400)])
+    assert (found.key, found.score, found.is_called, found.vaf, found.support) == (snv(100), 93.0, True, 0.002069, 6.0)
+
+
+def test_vardict_is_piped_through_its_scripts_and_its_calls_are_read(module: Any, tmp_path: Path) -> None:
+    callers, peer = module("callers"), module("peers").Peer("VarDict", "1.8.3", ("vardict-java",), "")
+    first, second, third, _ = callers.vardict(peer, job(module, tmp_path)).split(" | ")
+    assert first.startswith(f"vardict-java -G {tmp_path}/r.fa -N sample -b {tmp_path}/s.bam -f 0.0003")
+    assert first.endswith(f"-c 1 -S 2 -E 3 -g 4 {tmp_path}/p.bed")
+    assert (second, third.split()[0]) == ("teststrandbias.R", "var2vcf_valid.pl")
+    vcf = tmp_path / "v.vcf"
+    tail = "GT:DP:VD:AD:AF:RD:ALD\t0/1:2900:6:2894,6:0.0021:1447,1447:3,3\n"
+    rows = [f"c\t{at}\t.\t{TEXT[at - 1]}\t{other(TEXT[at - 1])}\t88\t{why}\tTYPE=SNV;AF=0.0021\t{tail}"
+            for at, why in ((100, "PASS"), (200, "q22.5"))]  # fmt: skip
+    vcf.write_text("#h\n" + "".join(rows))
+    setting = next(one for one in callers.SETTINGS if one.caller == "VarDict")
+    found = callers.read_calls(setting, vcf, {"c": TEXT}, [("c", 50, 400)])
+    assert [(one.key, one.is_called) for one in found] == [(snv(100), True), (snv(200), False)]
+    assert [(one.score, one.vaf, one.support) for one in found] == [(88.0, 0.0021, 6.0)] * 2
+
+
+def test_peers_of_the_path_want_their_scripts_too(module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "vardict-java"
+    program.write_text("#!/bin/sh\necho 1.8.3\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    peers = module("peers")
+    assert "1.8.3" in peers.on_path("VarDict", "vardict-java", "build it").version
+    missing = peers.on_path("VarDict", "vardict-java", "build it", "var2vcf_valid.pl").missing
+    assert missing == "var2vcf_valid.pl is not on the PATH; build it"
+
+
+def test_other_samples_share_the_backgrounds_and_nothing_else(module: Any) -> None:
+    bench = object.__new__(module("bench").Bench)
+    bench.__dict__.update(trained={"plain": "kit"}, seeds=(1,), n_held_out=3, patients={"plain": ["S1"]}, ours={})
+    before = bench.on((7, 8))
+    assert (before.seeds, before.n_held_out, before.trained) == ((7, 8), 0, {"plain": "kit"})
+    assert "patients" not in before.__dict__
+    assert (bench.seeds, bench.patients) == ((1,), {"plain": ["S1"]})

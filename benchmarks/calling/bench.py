@@ -1,5 +1,6 @@
 """What all parts share: where things lie, the samples, and every caller's calls, each made once."""
 
+import copy
 import csv
 import os
 import subprocess
@@ -151,6 +152,22 @@ class Bench:
             planted.append((key, one.kind, one.vaf, carried[key]))
         germline = [key for key, row in zip(keys, rows, strict=True) if row["kind"].startswith("germline")]
         return planted, germline
+
+    def sequenced(self, sample: Sample) -> dict[Key, int]:
+        """Return how many sequenced molecules carry each allele."""
+        with sample.truth.open(encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream, delimiter="\t"))
+        keys = [key_of(self.panel.sequences, r["contig"], int(r["pos1"]), r["ref"], r["alt"]) for r in rows]
+        return {key: int(row["sequenced_carrying"]) for key, row in zip(keys, rows, strict=True)}
+
+    def on(self, seeds: tuple[int, ...]) -> "Bench":
+        """Return the benchmark on other planted samples and no held-out normals, with the same backgrounds."""
+        other = copy.copy(self)
+        other.trained = self.trained
+        other.seeds, other.n_held_out, other._verdicts = seeds, 0, {}
+        for made in ("patients", "held_out", "ours"):
+            other.__dict__.pop(made, None)
+        return other
 
     def calls(self, setting: Setting, sample: Sample) -> list[Call]:
         """Return a caller's calls on a sample."""

@@ -140,6 +140,42 @@ def of_umierrorcorrect(record: Record) -> Score:
     return Score(record.qual, record.filters == "PASS", vaf, alt)
 
 
+def vardict(peer: Peer, job: Job) -> str:
+    """Return VarDict down to two reads, with its test of strand bias and its conversion to VCF."""
+    return (
+        f"{peer.shell} -G {job.reference} -N sample -b {job.bam} -f 0.0003 -r 2 -q 20 -Q 20 -th 2"
+        f" -c 1 -S 2 -E 3 -g 4 {job.bed} | teststrandbias.R"
+        f" | var2vcf_valid.pl -N sample -A -E -f 0.0003 | bgzip -c > {job.vcf}"
+    )
+
+
+def of_vardict(record: Record) -> Score:
+    """Return its quality and reads of the alternate; PASS is called."""
+    seen, vaf = _listed(record.sample.get("VD", ""), 0), _listed(record.sample.get("AF", ""), 0)
+    return Score(record.qual, record.filters == "PASS", vaf, seen)
+
+
+def lofreq(peer: Peer, job: Job) -> str:
+    """Return LoFreq at its defaults, with the qualities of indels that its guide asks for."""
+    base, run = job.vcf.with_suffix("").with_suffix(""), peer.shell
+    return "\n".join(
+        [
+            f"{run} indelqual --dindel -f {job.reference} -o {base}.bam {job.bam}",
+            f"samtools index {base}.bam",
+            f"{run} call -f {job.reference} -l {job.bed} --call-indels --force-overwrite -o {base}.vcf {base}.bam",
+            f"bgzip -c {base}.vcf > {job.vcf}",
+            f"rm {base}.bam {base}.bam.bai",
+        ]
+    )
+
+
+def of_lofreq(record: Record) -> Score:
+    """Return its quality and reads of the alternate, on both strands; what it writes it calls."""
+    seen = _listed(record.info.get("DP4", ""), 2) + _listed(record.info.get("DP4", ""), 3)
+    is_called = record.filters in ("PASS", ".")
+    return Score(record.qual, is_called, _listed(record.info.get("AF", ""), record.i_alt), seen)
+
+
 _SCENARIO = """samples:
   s:
     resolution: 0.0001
@@ -182,7 +218,7 @@ def of_ours(record: Record) -> Score | None:
     if not set(record.filters.split(";")) <= _JUDGED:
         return None
     own = -math.log10(max(float(record.info["PV"]), _TINY))
-    return Score(own, record.filters == "PASS", float(record.sample["AF"]), _listed(record.sample["AD"], 1))
+    return Score(own, record.filters == "PASS", float(record.sample["VAF"]), _listed(record.sample["AD"], 1))
 
 
 OUR_SETTING = Setting(OURS, CONSENSUS, None, of_ours)
@@ -194,6 +230,8 @@ SETTINGS = (
             ("bcftools", bcftools, of_bcftools),
             ("Mutect2", mutect2, of_mutect2),
             ("varlociraptor", varlociraptor, of_varlociraptor),
+            ("VarDict", vardict, of_vardict),
+            ("LoFreq", lofreq, of_lofreq),
         )
         for reads in (CONSENSUS, DUPLEX)
     ),

@@ -39,6 +39,8 @@ class Panel(NamedTuple):
     """Contig, start0, end0."""
     snps: frozenset[tuple[str, int]]
     """Contig and 1-based position of the common SNPs."""
+    rules: dict[str, float] = {}
+    """The kit's rules for calling."""
 
     @property
     def fasta(self) -> Path:
@@ -184,7 +186,8 @@ def make_panel(
         lines = (f">{contig}\n{bases}\n" for contig, bases in sequences.items())
         fasta.write_text("".join(lines), "utf-8")
         _index(fasta)
-    return Panel(f"{name}@1.0.0", home, sequences, targets, snps)
+    rules = json.loads((home / "kit.yaml").read_text("utf-8"))["call"]
+    return Panel(f"{name}@1.0.0", home, sequences, targets, snps, rules)
 
 
 def with_background(panel: Panel, background: Path, folder: Path) -> Panel:

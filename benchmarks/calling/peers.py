@@ -13,14 +13,15 @@ _ABSENT = ("org.apache.orc:orc", "com.fasterxml.jackson.module:jackson-module-sc
 """What Spark's tools want and Maven Central does not hold in the version that GATK names; Mutect2 uses neither."""
 MIGEC = (
     "migec assembles consensus reads by UMI alone, without a place, and calls no variants; 10 bases of UMI do not tell "
-    "the 290,000 molecules of a sample apart"
+    "the 290,000 molecules of a sample apart, and Maven Central does not hold it"
 )
 
 
-def on_path(name: str, program: str, package: str) -> Peer:
-    """Return a peer that lies on the PATH."""
-    if not shutil.which(program):
-        return Peer(name, "", (program,), f"{program} is not on the PATH; {package}")
+def on_path(name: str, program: str, package: str, *helpers: str) -> Peer:
+    """Return a peer that lies on the PATH, with the scripts that it needs there."""
+    for one in (program, *helpers):
+        if not shutil.which(one):
+            return Peer(name, "", (program,), f"{one} is not on the PATH; {package}")
     _, text = run([program, "--version"])
     number = re.search(r"\d+\.\d+(\.\d+)*", text)
     return Peer(name, number[0] if number else "", (program,), "")
@@ -59,7 +60,7 @@ def all_peers(cache: Path, chosen: tuple[str, ...] | None) -> dict[str, Peer]:
     others = [
         on_path("freebayes", "freebayes", "install it by apt"),
         on_path("bcftools", "bcftools", "install it by apt"),
-        on_path("VarDict", "vardict-java", "no package registry holds it"),
+        on_path("VarDict", "vardict-java", "no package registry holds it", "teststrandbias.R", "var2vcf_valid.pl"),
         on_path("LoFreq", "lofreq", "no package registry holds it"),
         Peer("migec", "2.5.1", (), MIGEC),
     ]

@@ -28,6 +28,10 @@ SURE_FROM = 0.005
 """VAF from which nearly all variants are found, so that those found are no selection."""
 LOD_BINS = (0.0, 0.5, 0.75, 1.0, 1.5, 2.5, float("inf"))
 DETECTED = 0.95
+SET_ON = (21, 22, 23)
+"""Seeds of samples that rules were set on."""
+FEW_AT = (0.001, 0.002)
+"""VAFs at which some variants are in one sequenced molecule, or in none."""
 
 
 def row(part: str, process: str, what: str, **figures: Any) -> Row:
@@ -66,10 +70,32 @@ def sensitivity(bench: Bench) -> list[Row]:
         for level, target in TARGETS.items():
             of_level = [one for one in found if level_of(one) == level]
             rows.append(_share(process, f"sensitivity, {NAMES[level[0]]}", level[1], of_level, target))
+        rows += _sequenced(bench, process)
         for kind in sorted({one.kind for one in found if one.kind != "snv"}):
             of_kind = [one for one in found if one.kind == kind]
             rows.append(_share(process, f"sensitivity, {kind}, all VAFs", None, of_kind, None))
     return rows
+
+
+def _sequenced(bench: Bench, process: str) -> list[Row]:
+    """Return the sensitivity at the lowest VAFs among variants that sequencing gave molecules enough to be called."""
+    least = bench.panel.rules["min_alt_molecules"]
+    found = []
+    for sample in bench.patients[process]:
+        n_of = bench.sequenced(sample)
+        found += [one for one in bench.verdict(OUR_SETTING, sample).found if n_of[one.key] >= least]
+    what = f"sensitivity, SNV, of those in {least:g} sequenced molecules or more"
+    return [_share(process, what, vaf, [one for one in found if level_of(one) == ("snv", vaf)], None) for vaf in FEW_AT]
+
+
+def earlier(bench: Bench) -> list[Row]:
+    """Return sensitivity, false calls and VAF on the samples that rules were set on."""
+    before = bench.on(SET_ON)
+    some = [one for part in (sensitivity, vaf) for one in part(before)]
+    for process in before.processes:
+        k = sum(call.is_called for verdict in our_verdicts(before, process) for call in verdict.false)
+        some.append(row("earlier", process, "false calls beside the planted variants", ours=k, n=len(SET_ON)))
+    return [one | {"part": "earlier"} for one in some]
 
 
 def _share(process: str, what: str, vaf: float | None, found: list[Found], target: float | None) -> Row:

@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "peers": rows.peers,
     "vaf": rows.vaf,
     "lod": rows.lod,
+    "earlier": rows.earlier,
     "time": timing,
 }
 
@@ -63,7 +64,9 @@ def _plot(bench: Bench, process: str) -> None:
     callback=some_of("parts", tuple(PARTS)),
     help=f"Parts, by comma: {', '.join(PARTS)}.  [default: all]",
 )
-@click.option("--seeds", default="1,2,3", callback=whole_numbers, show_default=True, help="Planted samples, by comma.")
+@click.option(
+    "--seeds", default="31,32,33", callback=whole_numbers, show_default=True, help="Planted samples, by comma."
+)
 @click.option(
     "--processes",
     default="plain,harsh",

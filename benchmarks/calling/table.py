@@ -10,6 +10,7 @@ PARTS = {
     "peers": "Against the peers",
     "vaf": "VAF",
     "lod": "Stated LoD95",
+    "earlier": "On the samples that rules were set on",
     "time": "Time",
 }
 """The parts that have rows, and the titles of their tables."""
@@ -32,13 +33,15 @@ def _met(one: Row) -> str:
     return {None: "", True: "yes", False: "no"}[one["met"]]
 
 
-_SIGNS = {"sensitivity": ">= ", "false": "<= ", "vaf": "", "lod": ">= ", "time": "<= "}
+_SIGNS = {"sensitivity": ">= ", "false": "<= ", "lod": ">= ", "time": "<= "}
 
 
 def _target(one: Row) -> str:
     if one["target"] is None:
         return ""
-    sign = "within " if one["what"].startswith("bias") else _SIGNS[one["part"]]
+    if one["what"].startswith("bias"):
+        return "within " + _figure(one["target"])
+    sign = _SIGNS.get("sensitivity" if one["what"].startswith("sensitivity") else one["part"], "")
     return sign + _figure(one["target"])
 
 

@@ -363,6 +363,17 @@ def test_normals_of_two_sequencers_are_refused_unless_named(folder: Path) -> Non
     assert read_background(folder / "bg.gz").facts == {"instrument": "both"}
 
 
+def test_reads_of_another_sequencer_than_the_background_s_are_warned_of(folder: Path) -> None:
+    path = train(folder, "--instrument", "NovaSeq 6000")
+    for model, is_warned in (("NovaSeq 6000", False), ("NextSeq 550", True)):
+        header = BamHeader(HEADER.text + f"@RG\tID:a\tSM:s\tPM:{model}\n", CONTIGS)
+        write_bam(folder / "s.bam", crowd(300, 3), header)
+        args = [*inputs(folder), "--output", folder / "o.vcf.gz", "--background", path]
+        said = CliRunner().invoke(call, [str(arg) for arg in args]).stderr
+        what = "warning: s.bam: its reads come from NextSeq 550, the background from NovaSeq 6000"
+        assert (what in said) == is_warned
+
+
 @pytest.mark.req("REQ-KIT-004")
 def test_options_that_contradict_the_kit_are_refused(folder: Path) -> None:
     args = [*inputs(folder)[:4], "--output", folder / "o.vcf.gz", "--kit", "ctdna-demo@1.0.0"]

@@ -85,6 +85,8 @@ def test_header() -> None:
     assert "@RG\tID:A\tLB:two,one\tSM:s1\tPL:ILLUMINA\n" in header.text
     assert "@PG\tID:ctdna-consensus\tPN:ctdna\tVN:" in header.text
     assert "CL:" not in header.text
+    two = BamHeader("@RG\tID:a\tPM:NovaSeq 6000\tPL:illumina\n@RG\tID:b\tPM:NovaSeq 6000\n", ())
+    assert "@RG\tID:A\tPL:ILLUMINA\tPM:NovaSeq 6000\n" in consensus_header(two, "A").text
     many = BamHeader("".join(f"@RG\tID:{'x' * 50}{k}\n" for k in range(9)), ())
     assert len(name_prefix(many)) == 16
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ctdna.kit.lock import write_lock
 from tests.builders_bcl import write_sheet
 from tests.end_to_end.conftest import REPOSITORY
 from tests.end_to_end.world import KIT, World, check_refusal, ctdna, done, refused, sequencer_run
@@ -165,7 +166,6 @@ def kit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a kit of one's own, `mine@1.0.0`."""
     folder = tmp_path / "kits" / "mine" / "1.0.0"
     shutil.copytree(REPOSITORY / "config" / "kits" / "ctdna-demo" / "1.0.0", folder)
-    (folder / "kit.lock.json").unlink(missing_ok=True)
     (folder / "kit.yaml").write_text((folder / "kit.yaml").read_text().replace("name: ctdna-demo", "name: mine", 1))
     monkeypatch.setenv("CTDNA_KITS", str(tmp_path / "kits"))
     return folder
@@ -190,7 +190,7 @@ def test_malformed_kits(world: World, out: Path, kit: Path, stage: str, old: str
 
 @pytest.mark.req("REQ-KIT-003")
 def test_a_locked_kit_of_which_one_byte_changed(world: World, out: Path, kit: Path) -> None:
-    done("kit", "lock", "mine@1.0.0")
+    write_lock(kit)
     done(*world.command("consensus", out, kit="mine@1.0.0"))
     (out / "consensus.bam").unlink()
     panel = (kit / "panel.bed").read_bytes()

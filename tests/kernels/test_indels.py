@@ -116,6 +116,12 @@ def test_a_read_that_covers_the_span_cannot_be_the_reference(case: tuple[str, Ch
         assert spans.ref_high > change.high
 
 
+@given(st.text("ACGT", min_size=40, max_size=60), st.integers(10, 25), st.integers(2, 9))
+def test_of_as_many_bases_as_are_there_all_must_be_covered(reference: str, slot: int, n: int) -> None:
+    change = Change(slot, n, (codes(reference[slot : slot + n]) + 1) % 4, slot, slot + n)
+    assert decisive_spans(codes(reference), change) == (slot, slot + n, slot, slot + n)
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[str, Change, Laid, bool]:
     """A change and a read of one of both sequences, aligned in blocks or clipped at the change."""

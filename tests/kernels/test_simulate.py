@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ctdna.kernels import simulate as kernels
+from ctdna.kernels.fragments import build_template
 from ctdna.kernels.random_stream import draw, poisson, stream, unit
 from ctdna.model.simulated import Alleles, Genome, Sequencing
 from ctdna.stages.simulation.tables import codes
@@ -53,15 +54,16 @@ def test_poisson_numbers_follow_the_law(mean: float) -> None:
 
 @st.composite
 def _fragments(draw_: st.DrawFn) -> tuple[str, int, int, list[tuple[int, str, str]]]:
-    reference = draw_(st.text("ACGT", min_size=60, max_size=120))
-    start = draw_(st.integers(0, 15))
-    n_bases = draw_(st.integers(20, len(reference) - start))
-    alleles, at = [], start
-    for _ in range(draw_(st.integers(0, 4))):
-        pos, n_ref = at + draw_(st.integers(0, 8)), draw_(st.integers(1, 6))
-        if pos + n_ref <= start + n_bases:
-            alleles.append((pos, reference[pos : pos + n_ref], draw_(st.text("ACGT", min_size=1, max_size=9))))
-            at = pos + n_ref
+    """Return a reference, a fragment's start and length, and its alleles; it may begin within the first's bases."""
+    reference = draw_(st.text("ACGT", min_size=90, max_size=140))
+    start = draw_(st.integers(10, 25))
+    n_bases = draw_(st.integers(20, 50))
+    alleles, at = [], start - draw_(st.integers(0, 8))
+    for i in range(draw_(st.integers(0, 4))):
+        pos, n_ref = at + (draw_(st.integers(0, 8)) if i else 0), draw_(st.integers(1, 6))
+        alt = draw_(st.text("ACGT", min_size=max(1, start - pos + 1), max_size=12))
+        alleles.append((pos, reference[pos : pos + n_ref], alt))
+        at = max(pos + n_ref, start)
     return reference, start, n_bases, alleles
 
 
@@ -82,7 +84,7 @@ def test_template_is_the_reference_with_the_carried_alleles(
     mask = np.uint64(sum(1 << i for i, is_carried in enumerate(carried) if is_carried))
     out = np.zeros(400, np.uint8)
     genome = Genome(codes(reference), np.array([0, len(reference)], np.int64))
-    n = kernels.build_template(genome, columns, start, n_bases, mask, out)
+    n = build_template(genome, columns, start, n_bases, mask, out)
     chosen = [allele for allele, is_carried in zip(alleles, carried, strict=True) if is_carried]
     expected = naive_simulate.template(reference, start, n_bases, chosen)
     assert "".join("ACGT"[code] for code in out[:n]) == expected

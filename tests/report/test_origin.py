@@ -97,7 +97,11 @@ def test_each_reportable_allele_states_its_limits_in_every_state() -> None:
     cells = [row[3] for row in table.rows]
     blank, limit = "0.10\u00a0%", "0.40\u00a0%"
     assert [cell.text for cell in cells] == ["–", f"above {limit}", "–"]
-    assert [cell.sub for cell in cells] == [f"LoD {limit}, LoB {blank}", f"LoB {blank}", f"LoD {limit}, LoB {blank}"]
+    assert [cell.sub for cell in cells] == [
+        f"LoD\u00a0{limit}, LoB\u00a0{blank}",
+        f"LoB\u00a0{blank}",
+        f"LoD\u00a0{limit}, LoB\u00a0{blank}",
+    ]
 
 
 def test_result_carries_origin_white_cells_and_amount_from_the_vcf(tmp_path: Path) -> None:

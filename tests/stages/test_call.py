@@ -101,6 +101,36 @@ def test_parts_of_an_mnv_are_shown_and_marked() -> None:
     assert (result.loci.state[i], result.loci.reason[i]) == ("NO_CALL", "part_of_mnv")
 
 
+@pytest.mark.parametrize("is_left", [False, True])
+def test_reads_that_end_near_an_mnv_and_are_clipped_there_count(is_left: bool) -> None:
+    """An aligner clips two mismatches near an end; of the reference's molecules that end there, each counts."""
+    mnv = [SNV, Edit(521, REFERENCE[521], flip(REFERENCE[521]))]
+    reads, size, n_beyond = crowd(600, 1, [(10, mnv)]), 164, 3
+
+    def at_end(name: int, edits: Sequence[Edit], beyond: int) -> list[Read]:
+        start0 = 520 - beyond if is_left else 522 + beyond - size
+        return molecule(name, start0, size, DUPLEX, edits)
+
+    cut = range(520 - n_beyond, 522) if is_left else range(520, 522 + n_beyond)
+    junk = [Edit(k, REFERENCE[k], flip(REFERENCE[k], 2)) for k in cut]
+    for name in range(1000, 1006):
+        reads += [_clipped(read, 2 + n_beyond, is_left) for read in at_end(name, mnv, n_beyond)]
+        reads += [_clipped(read, 1, is_left) for read in at_end(name + 100, mnv, -1)]
+        reads += [_clipped(read, 2 + n_beyond, is_left) for read in at_end(name + 200, junk, n_beyond)]
+    before, after = (called(some).variants for some in (reads[: 2 * 600], reads))
+    few, more = (next(v for v in found if v.parts) for found in (before, after))
+    assert (few.n_alt, more.n_alt, more.depth - few.depth) == (10, 16, 6)
+
+
+def _clipped(read: Read, n: int, is_left: bool) -> Read:
+    """Return the read with its n outermost bases clipped, if it is the fragment's that ends there."""
+    if bool(read.flag & 16) == is_left:
+        return read
+    rest = len(read.bases) - n
+    cigar = f"{n}S{rest}M" if is_left else f"{rest}M{n}S"
+    return read._replace(cigar=cigar, pos0=read.pos0 + n if is_left else read.pos0)
+
+
 @pytest.mark.req("REQ-CAL-012")
 def test_neighbours_in_different_molecules_stay_apart() -> None:
     result = called(crowd(1500, 1, [(15, [SNV]), (15, [OTHER_SNV])]))
@@ -124,6 +154,28 @@ def test_depths_equal_a_slow_recount() -> None:
         for code, base in enumerate("ACGT"):
             want = expected.get((start0 + slot, base), np.zeros(8, int))
             assert got.counts.classes[slot, code].tolist() == want.tolist(), (slot, base)
+
+
+def test_where_the_strands_differ_a_molecule_counts_as_one_strand_of_that_base() -> None:
+    reads, at = molecule(1, 450, 90, (3, 2)), 520 - 450
+    other = flip(REFERENCE[520])
+    for k in (0, 1):
+        bases, n = reads[k].bases, len(reads[k].bases)
+        changed = bases[:at] + other + bases[at + 1 :]
+        tags = reads[k].tags | {"ac": bases, "bc": changed, "aq": "I" * n, "bq": "-" * n}
+        reads[k] = reads[k]._replace(tags=tags)
+    got = evidence(reads)
+    slot = got.panel.slot(CONTIG, 520)
+    code = "ACGT".index(REFERENCE[520])
+    assert got.counts.classes[slot, code].tolist() == [0, 0, 1, 0, 0, 0, 0, 0]
+    assert got.counts.classes[slot - 1, "ACGT".index(REFERENCE[519])].tolist() == [1, 0, 0, 0, 0, 0, 0, 0]
+    flipped = [read._replace(bases=read.tags["bc"]) for read in reads]
+    shown = evidence(flipped).counts.classes[slot, "ACGT".index(other)]
+    assert shown.tolist() == [0, 0, 0, 0, 1, 0, 0, 0]
+    for some in (reads, flipped):
+        expected, counts = site_counts(some, PARAMS), evidence(some).counts.classes[slot]
+        for code, base in enumerate("ACGT"):
+            assert counts[code].tolist() == expected.get((520, base), np.zeros(8, int)).tolist()
 
 
 @pytest.mark.req("REQ-CAL-006")
@@ -367,3 +419,18 @@ def test_clean_normals_give_no_calls() -> None:
                 reads[i] = read = read._replace(bases=bases)
         n_called += len(passed(called(reads)))
     assert n_called <= 1
+
+
+def test_a_long_indel_is_looked_at_for_one_molecule_and_counted_once_all_are_laid() -> None:
+    """Of another molecule it is clipped away; a short indel of one molecule is no candidate."""
+    clipped = [_clipped_behind(read, 511) for read in molecule(1001, 440, 160, DUPLEX, [INSERTION])]
+    found = called(crowd(600, 1) + molecule(1000, 450, 160, DUPLEX, [INSERTION]) + clipped).variants
+    assert [(applied(v), v.n_alt) for v in found] == [(planted([INSERTION]), 2)]
+    short = Edit(520, REFERENCE[520:522], REFERENCE[520])
+    assert not called(crowd(600, 1) + molecule(1000, 450, 160, DUPLEX, [short])).variants
+
+
+def _clipped_behind(read: Read, pos0: int) -> Read:
+    """Return the read with all from a position on clipped."""
+    n = len(read.bases) - (pos0 - read.pos0)
+    return read._replace(cigar=f"{len(read.bases) - n}M{n}S") if n > 0 else read

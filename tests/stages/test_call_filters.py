@@ -120,6 +120,25 @@ def test_molecules_that_fit_another_place() -> None:
     assert filters(crowded + true + also_elsewhere(astray(4, [SNV]))) == ()
 
 
+def test_a_place_that_fits_worse_is_none_of_theirs() -> None:
+    """The aligner names it for the alternate's reads alone: their own place fits them worse than the reference's."""
+    crowded = [read._replace(tags=read.tags | {"NM": 0}) for read in crowd(900, 1)]
+    for other, found in (("100M,0", {"other_place"}), ("97M3S,1", set()), ("100M,4", set())):
+        tags = {"XA": f"chrT,+10,90M10S,7;chrT,-200,{other};", "NM": 1}
+        some = [read._replace(tags=read.tags | tags) for read in crowd(9, 2, [(9, [SNV])], first=20000)]
+        assert set(filters(crowded + some)) == found, other
+
+
+def test_duplex_molecules_that_are_significant_alone_are_no_damage() -> None:
+    """Far fewer of them than of the others show it, but no damage of one strand is on both."""
+    edit = [SNV]
+    one_strand = [read for i in range(40) for read in molecule(30000 + i, 450, 160, SIMPLEX3, edit)]
+    for n_duplex, found in ((0, True), (8, False)):
+        duplex = [read for i in range(n_duplex) for read in molecule(31000 + i, 450, 160, DUPLEX, edit)]
+        named = filters(crowd(1500, 6) + one_strand + duplex)
+        assert bool({"background", "oxidation", "deamination"} & set(named)) == found
+
+
 def balanced(n: int, edits: Sequence[Edit] = (), first: int = 0) -> list[Read]:
     """Single-strand molecules, by turns from the top and the bottom strand."""
     return [read for k in range(n) for read in stranded(first + k, "AB"[k % 2], edits)]

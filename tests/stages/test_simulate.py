@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ctdna.kernels.fragments import build_template
 from ctdna.model.errors import InputError
 from ctdna.model.params.simulate import Contamination, Planted, Process, SimulatedSample
 from ctdna.stages.simulate import Simulated, draw_library, simulate
@@ -97,18 +98,51 @@ def test_every_class_of_variant_stands_in_the_reads_at_its_share(change: str) ->
 
 
 def test_truth_counts_what_the_molecules_carry() -> None:
-    plan = design(sample("A", (Planted(allele=f"two:451:{TEXTS['two'][450]}>TTTTA", vaf=0.3),)))
+    other = reverse_complement(TEXTS["two"][450])
+    plan = design(sample("A", (Planted(allele=f"two:451:{TEXTS['two'][450]}>{other}", vaf=0.3),)))
     library = draw_library(3, GENOME, panel(), plan, 0)
     run = simulate(3, GENOME, panel(), plan)
     for i, row in enumerate(run.truth[0]):
         pos = GENOME.offsets[("one", "two").index(row.contig)] + row.pos1 - 1
         molecules = library.molecules
-        spans = (molecules.start <= pos) & (molecules.start + molecules.n_bases >= pos + len(row.ref))
+        spans = (molecules.start <= pos) & (molecules.start + molecules.n_bases > pos)
         carries = (molecules.carries >> np.uint64(i)) & np.uint64(1)
         seen = molecules.reads.sum(axis=1) > 0
         expected = (spans.sum(), carries.sum(), (spans & seen).sum(), (carries.astype(bool) & seen).sum())
         assert (row.n_covering, row.n_carrying, row.n_seen_covering, row.n_seen_carrying) == expected
         assert not (carries.astype(bool) & ~spans).any()
+
+
+@pytest.mark.parametrize("change", ["insertion", "duplication", "deletion"])
+def test_fragments_of_a_long_allele_are_pieces_of_its_chromosome_like_all_others(change: str) -> None:
+    """Both junctions, and the middle, of the allele are in as many fragments as the reference's bases are.
+
+    The left end of a duplication is in fragments of either chromosome.
+    """
+    at, bases, vaf, n_around = 600, TEXTS["one"], 0.3, 12
+    new = "".join(np.random.default_rng(2).choice(list("ACGT"), 60))
+    ref, alt = {
+        "insertion": (bases[at], bases[at] + new),
+        "duplication": (bases[at], bases[at] + bases[at + 1 : at + 61]),
+        "deletion": (bases[at : at + 61], bases[at]),
+    }[change]
+    big = sample("A", (Planted(allele=f"one:{at + 1}:{ref}>{alt}", vaf=vaf),))
+    plan = design(big.model_copy(update={"molecules_per_target": 6000}))
+    library = draw_library(5, GENOME, panel(1e-9), plan, 0)
+    molecules, out, fragments = library.molecules, np.zeros(500, np.uint8), []
+    for start, n_bases, carries in zip(molecules.start, molecules.n_bases, molecules.carries, strict=True):
+        n = build_template(GENOME, library.alleles, start, n_bases, carries, out)
+        assert n == n_bases
+        fragments.append("".join("ACGT"[code] for code in out[:n]))
+    chromosome = bases[:at] + alt + bases[at + len(ref) :]
+    telling = {"insertion": (at + 1, at + 31, at + 61), "duplication": (at + 61,), "deletion": (at + 1,)}[change]
+    around = at + 31 if change == "deletion" else at + 1
+    for place in telling:
+        n_alt = sum(chromosome[place - n_around : place + n_around] in fragment for fragment in fragments)
+        n_ref = sum(bases[around - n_around : around + n_around] in fragment for fragment in fragments)
+        n = n_ref if change == "duplication" else n_alt + n_ref
+        low, high = stats.binomtest(n_alt, n).proportion_ci(0.9999)
+        assert low < vaf < high, (place, n_alt, n)
 
 
 def test_both_strands_of_a_molecule_have_its_umis_in_opposite_order() -> None:

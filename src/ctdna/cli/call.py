@@ -10,6 +10,7 @@ from ctdna.cli import calling, options
 from ctdna.model.errors import InputError
 
 if TYPE_CHECKING:
+    from ctdna.model.background import TrainedBackground
     from ctdna.model.forced import ListedAllele
     from ctdna.model.params.call import CallParams
     from ctdna.stages.call import CallResult, Extras
@@ -80,6 +81,17 @@ def _check_extras(bam: Path, white: Path | None, force: Path | None, summary: Pa
         raise InputError(white, "--matched-normal", "is the sample's own BAM", "give the BAM of the white cells")
     if summary is not None and force is None:
         raise InputError(None, "--forced-summary", "there is no list of alleles", "give --force, or leave it out")
+
+
+def _warn_of_sequencer(bam: Path, trained: "TrainedBackground | None") -> None:
+    """Warn where the reads' sequencer (PM of the read groups) is known and not the background's."""
+    from ctdna.formats.bam import read_header
+
+    wanted = trained.facts.get("instrument", "") if trained else ""
+    found = sorted({group["PM"] for group in read_header(bam).lines("RG") if group.get("PM")})
+    if wanted and found and found != [wanted]:
+        what = f"its reads come from {', '.join(found)}, the background from {wanted}: error rates may differ"
+        click.echo(f"ctdna call: warning: {bam.name}: {what}", err=True)
 
 
 def _warn(result: "CallResult") -> None:
@@ -160,6 +172,7 @@ def command(
     trained = calling.read_background(files.background, ground.panel, params, kit)
     listed, snps = calling.read_lists(files)
     extras = _extras(matched_normal, force, ground, params, threads)
+    _warn_of_sequencer(input, trained)
     evidence = calling.gather_bam(input, ground, params, threads)
     name = calling.sample_name(input, sample)
     result = call(evidence, params, listed, snps, trained, name, threads, extras)

@@ -31,7 +31,7 @@ SETTINGS = (
 _PREFIX_LETTERS = 200
 _BATCH_BYTES = 4 << 20
 """Raw records called at a time: few enough to stay in the processor's cache, whatever the file's size."""
-_READ_GROUP_FIELDS = ("DS", "LB", "SM", "PL", "PU", "CN")
+_READ_GROUP_FIELDS = ("DS", "LB", "SM", "PL", "PM", "PU", "CN")
 
 
 def name_prefix(header: "BamHeader") -> str:

@@ -15,6 +15,7 @@ from ctdna.kernels.consensus_tags import (
     CD,
     N_TAGS,
     SCALAR,
+    base_code,
     count_splits,
     depth_at,
     find_tags,
@@ -185,9 +186,23 @@ def _strand_flags(data: Bytes, mi_at: Int, flag: Int) -> Int:
 
 
 @lean_kernel
+def _agreeing(data: Bytes, found: Ints, k: Int, base: Int, depths: tuple[Int, Int]) -> tuple[Int, Int]:
+    """Return the depths of both strands at base k, 0 of one that shows another base than the read.
+
+    Where strands differ the surer one's base is the read's: it is evidence of one strand.
+    """
+    one = base_code(np.int64(data[found[AC] + 3 + k]))
+    other = base_code(np.int64(data[found[BC] + 3 + k]))
+    if base > 3 or one == other:
+        return depths
+    return (depths[0] if one == base else np.int64(0)), (depths[1] if other == base else np.int64(0))
+
+
+@lean_kernel
 def _pack_cells(
-    data: Bytes, fields: RecordFields, i: Int, found: Ints, is_b: bool, min_quality: Int, out: Bytes
+    data: Bytes, fields: RecordFields, i: Int, found: Ints, sides: tuple[bool, bool], min_quality: Int, out: Bytes
 ) -> None:
+    """Fill the cells of a record. `sides`: it is of strand B alone; it has the bases of both strands."""
     is_duplex = found[AD] >= 0 or found[SCALAR] >= 0
     for k in range(np.int64(fields.n_bases[i])):
         pair = np.int64(data[fields.bases_at[i] + (k >> 1)])
@@ -199,10 +214,12 @@ def _pack_cells(
         b: Int = 0
         if is_duplex:
             a, b = depth_at(data, found[AD], found[SCALAR], k), depth_at(data, found[BD], found[SCALAR + 1], k)
+            if sides[1] and a > 0 and b > 0:
+                a, b = _agreeing(data, found, k, np.int64(base), (a, b))
         else:
             is_told = found[CD] >= 0 or found[SCALAR + 2] >= 0
             a = depth_at(data, found[CD], found[SCALAR + 2], k) if is_told else np.int64(1)
-            if is_b:
+            if sides[0]:
                 a, b = b, a
         deep_a, deep_b = np.int64(min(max(a, 0), 3)), np.int64(min(max(b, 0), 3))
         out[k] = base | low | deep_a << 4 | deep_b << 6
@@ -250,8 +267,9 @@ def store_records(
         out.flags[j] |= strand | (IS_SECOND if flag & 128 else 0)
         is_b = strand & STRAND_KNOWN != 0 and strand & LIES_BOTTOM != 0
         cells = out.cells[out.cell_at[j] : out.cell_at[j] + out.n_cells[j]]
-        _pack_cells(data, fields, i, found, is_b, min_quality, cells)
-        if n_splits < len(splits.read) and has_strand_bases(data, fields.tags_end[i], found, len(cells)) == 1:
+        has_both = has_strand_bases(data, fields.tags_end[i], found, np.int64(len(cells))) == 1
+        _pack_cells(data, fields, i, found, (is_b, has_both), min_quality, cells)
+        if n_splits < len(splits.read) and has_both:
             n_splits = _put_splits(data, found, flag, j, len(cells), n_splits, min_strand_quality, splits)
 
 

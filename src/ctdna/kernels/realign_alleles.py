@@ -101,9 +101,12 @@ def decisive_spans(reference: Bytes, change: Change) -> tuple[Int, Int, Int, Int
     """Return the spans (see `Spans`) whose cover tells the allele from the reference; both have the same length.
 
     A read that covers the alternate's span differs from the reference wherever it is laid. In a repeat of short units,
-    or of many copies, the span holds the whole repeat and one base on each side.
+    or of many copies, the span holds the whole repeat and one base on each side. Of as many bases as are there, it is
+    these bases, all.
     """
     n = len(change.inserted)
+    if n == change.n_deleted:
+        return change.slot, change.slot + n, change.slot, change.slot + n
     changed = max(n, change.n_deleted)
     low, high = change.low, change.high + n - change.n_deleted
     room = change.high - change.low - change.n_deleted

@@ -16,11 +16,11 @@ from ctdna.kernels.damage import (
     error_scale,
     is_damaged,
 )
+from ctdna.kernels.fragments import build_template, choose_alleles
 from ctdna.kernels.jit import kernel
 from ctdna.kernels.random_stream import Int, below, draw, poisson, stream, unit
 from ctdna.model.simulated import Alleles, Amplification, Capture, Genome, Molecules, Sequencing
 
-_ONE = np.uint64(1)
 _UNIT32 = 2.0**-32
 _S32 = np.uint64(32)
 _MIN_RUN = 6
@@ -57,21 +57,6 @@ def _place(state: NDArray[np.uint64], genome: Genome, capture: Capture, n_bases:
 
 
 @kernel
-def _choose_alleles(state: NDArray[np.uint64], alleles: Alleles, molecules: Molecules, i: int) -> None:
-    start, end = molecules.start[i], molecules.start[i] + molecules.n_bases[i]
-    taken_to = start
-    for allele in range(len(alleles.pos)):
-        pos, n_ref = alleles.pos[allele], alleles.n_ref[allele]
-        if pos < start or pos + n_ref > end:
-            continue
-        bit = _ONE << np.uint64(allele)
-        molecules.covers[i] |= bit
-        if pos >= taken_to and unit(state) < alleles.p_carry[molecules.source[i], allele]:
-            molecules.carries[i] |= bit
-            taken_to = pos + n_ref
-
-
-@kernel
 def draw_molecules(
     key: np.uint64,
     first: int,
@@ -101,29 +86,7 @@ def draw_molecules(
         if start >= 0:
             molecules.reads[i, 0] = _strand_reads(state, amplification, scale)
             molecules.reads[i, 1] = _strand_reads(state, amplification, scale)
-            _choose_alleles(state, alleles, molecules, i)
-
-
-@kernel
-def build_template(
-    genome: Genome, alleles: Alleles, start: int, n_bases: Int, carries: np.uint64, out: NDArray[np.uint8]
-) -> Int:
-    """Fill `out` with the fragment's top strand, carried alleles in it, and return its length."""
-    n, pos, end = 0, start, start + n_bases
-    for allele in range(len(alleles.pos)):
-        if not (carries >> np.uint64(allele)) & _ONE:
-            continue
-        while pos < alleles.pos[allele]:
-            out[n] = genome.bases[pos]
-            n, pos = n + 1, pos + 1
-        for at in range(alleles.offsets[allele], alleles.offsets[allele + 1]):
-            out[n] = alleles.bases[at]
-            n += 1
-        pos += alleles.n_ref[allele]
-    while pos < end:
-        out[n] = genome.bases[pos]
-        n, pos = n + 1, pos + 1
-    return n
+            choose_alleles(state, genome, alleles, molecules, i)
 
 
 @kernel

@@ -90,7 +90,7 @@ class StoredReads(NamedTuple):
     """Slot past the fragment's last base."""
     flags: NDArray[np.uint8]
     """1: the cells' strands A and B are top and bottom; 2: low mapping quality; 4: second of pair; 8 and 16: the read's
-    orientation says top, bottom; 32: the aligner names another place for it (XA)."""
+    orientation says top, bottom; 32: another place (XA) fits it as well."""
     cigar_at: NDArray[np.int64]
     n_cigar: NDArray[np.int32]
     cell_at: NDArray[np.int64]

@@ -79,14 +79,15 @@ class Molecules(NamedTuple):
     """n double-stranded molecules."""
 
     start: NDArray[np.int64]
+    """First base; of a fragment that begins within inserted bases, counted from the allele's first one."""
     n_bases: NDArray[np.int64]
-    """Length on the reference; 0: an adapter dimer."""
+    """Length; 0: an adapter dimer."""
     source: NDArray[np.uint8]
     """Row of `Alleles.p_carry`."""
     covers: NDArray[np.uint64]
-    """Bit i: the molecule spans allele i."""
+    """Bit i: the molecule holds allele i, or the reference's bases there, to beyond the middle."""
     carries: NDArray[np.uint64]
-    """Bit i: and carries it."""
+    """Bit i: bases of allele i are in the molecule."""
     reads: NDArray[np.int64]
     """(n, 2) read pairs from the top and the bottom strand."""
 
@@ -145,7 +146,7 @@ class Truth(NamedTuple):
     """As planted; for germline and contaminant alleles, as expected."""
     n_covering: int
     n_carrying: int
-    """Molecules that span the allele, and that carry it."""
+    """Molecules that cover the allele's place, and those of them that carry it."""
     n_seen_covering: int
     n_seen_carrying: int
     """Those of them with at least one read pair."""

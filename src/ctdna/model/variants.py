@@ -22,7 +22,7 @@ FILTERS = {
     "germline": "Possibly germline by its VAF, or a common SNP",
     "part_of_mnv": "Part of a joint change reported as one variant",
     "cluster": "Its molecules carry several other rare changes near by",
-    "other_place": "The aligner names another place for most alternate molecules, more than for the reference's",
+    "other_place": "Most alternate molecules fit another place as well, more than the reference's do",
     "panel_of_normals": "Seen in several of the background's normals, and not far above them",
     "chip": "White cells show it too: clonal haematopoiesis",
 }

@@ -120,8 +120,8 @@ LAYOUT: dict[str, tuple[str, str]] = {
         "“未检出”仅指在所列检测限以上未检出：达到该 VAF 时检出概率为 95%。“无法判定”表示本次检测不能给出结论。",
     ),
     "loci.above": ("above {limit}", "高于 {limit}"),
-    "loci.limits": ("LoD {lod}, LoB {lob}", "检测限 {lod}，空白限 {lob}"),
-    "loci.blank": ("LoB {lob}", "空白限 {lob}"),
+    "loci.limits": ("LoD\u00a0{lod}, LoB\u00a0{lob}", "检测限\u00a0{lod}，空白限\u00a0{lob}"),
+    "loci.blank": ("LoB\u00a0{lob}", "空白限\u00a0{lob}"),
     "targets.lowest": ("lowest {n}", "最低 {n}"),
     "targets.lead": (
         "Any substitution at any position of the panel. The limit of a position is that of its hardest substitution.",

@@ -25,7 +25,6 @@ from ctdna.stages.candidates import (
     count_verdicts,
     find_indels,
     indel_context,
-    joint,
     make_allele,
     make_change,
     on_target,
@@ -98,7 +97,11 @@ class _Caller:
         self.panel = evidence.panel
         self.sites: SiteTable = site_table(evidence)
         self.indels: IndelTable = find_indels(evidence, params.fragment_end_bases, params.mnv_distance)
-        self.rates: Rates = sample_rates(evidence, self.sites, self.indels, trained, params)
+        self.places = indel_places(self.panel)
+        self.place_depth = place_depth(evidence, self.places)
+        self.rates: Rates = sample_rates(
+            self.panel, self.sites, self.indels, self.places, self.place_depth, trained, params
+        )
         floor = max(1, params.evidence_floor)
         self.alleles = indel_alleles(self.indels, assembled_changes(evidence, floor), floor)
         self.phasing = Phasing(evidence, params.fragment_end_bases, self.alleles)
@@ -114,9 +117,7 @@ class _Caller:
     @cached_property
     def other_alpha(self) -> float:
         """Return the level of one indel's or joint change's test."""
-        places = indel_places(self.panel)
-        depth = place_depth(self.evidence, places)
-        return other_alpha(places, depth, self.rates.indels, self.params, self.threads)
+        return other_alpha(self.places, self.place_depth, self.rates.indels, self.params, self.threads)
 
     def alpha_of(self, key: Key, variant_class: str) -> float:
         alpha = self.substitution_alpha if variant_class == "snv" else self.other_alpha
@@ -177,7 +178,7 @@ class _Caller:
         """Return the candidate of an allele that another sample showed, judged on this one."""
         if not candidate.parts:
             return self.judge(candidate.allele)
-        verdicts = joint([self.phasing.verdicts(part) for part in candidate.parts])
+        verdicts = self.phasing.together(candidate.allele, candidate.parts)
         return self.joint(candidate.allele, verdicts, [self.judge(part) for part in candidate.parts])
 
     def substitutions(self) -> list[Candidate]:
@@ -195,6 +196,13 @@ class _Caller:
         found = [self.other(allele) for allele in (make_allele(self.panel, c) for c in some)
                  if allele.variant_class == "indel"]  # fmt: skip
         return [candidate for candidate in found if candidate.n_alt >= floor]
+
+
+class _WhiteCaller(_Caller):
+    """Judges the subject's white cells, which are held to a level of their own (`stages.origin`)."""
+
+    def alpha_of(self, key: Key, variant_class: str) -> float:
+        return self.params.white_alpha
 
 
 def _listed(panel: Panel, hotspots: Sequence[Hotspot], snps: Sequence[CommonSnp]) -> tuple[Listed, list[HotspotRow]]:
@@ -284,7 +292,7 @@ def _metrics(
 
 
 def _marker(caller: _Caller, trained: TrainedBackground | None, white: Evidence | None) -> Marker:
-    judge_white = _Caller(white, caller.params, caller.listed, trained, caller.threads).again if white else None
+    judge_white = _WhiteCaller(white, caller.params, caller.listed, trained, caller.threads).again if white else None
     around = Neighbourhood(caller.evidence, caller.phasing, caller.params)
     return Marker(caller.params, caller.sites, trained, around, judge_white)
 

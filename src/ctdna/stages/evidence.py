@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctdna.kernels import evidence as kernels
+from ctdna.kernels.cigar import clips
 from ctdna.kernels.lesions import count_lesions
+from ctdna.kernels.other_place import fits_elsewhere
 from ctdna.kernels.record import find_tag, kind_code, record_fields, tag_code
+from ctdna.kernels.tags import int_values
 from ctdna.kernels.tally import empty_counts, tally
 from ctdna.model.columns import RawRecords, RecordFields
 from ctdna.model.errors import InputError
@@ -127,6 +130,19 @@ class _Placed(NamedTuple):
     n_splits: NDArray[np.int32]
 
 
+def _fits_elsewhere(raw: RawRecords, fields: RecordFields, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return which of the chosen records fit another place as well as their own, as places in `chosen`."""
+    tags_at, tags_end = fields.tags_at[chosen], fields.tags_end[chosen]
+    xa_at = find_tag(raw.data, tags_at, tags_end, tag_code("XA"), kind_code("Z"))
+    some = np.flatnonzero(xa_at >= 0)
+    edits_at = find_tag(raw.data, tags_at[some], tags_end[some], tag_code("NM"), kind_code("i"))
+    edits = int_values(raw.data, edits_at, np.int64(-1))
+    own = chosen[some]
+    clipped = np.sum(clips(raw.data, fields.cigar_at[own], fields.n_cigar[own]), axis=0)
+    misfits = np.where(edits < 0, -1, edits + clipped).astype(np.int64)
+    return some[fits_elsewhere(raw.data, xa_at[some], misfits)]
+
+
 def _store(
     raw: RawRecords, fields: RecordFields, panel: Panel, placed: _Placed, min_quality: int
 ) -> tuple[StoredReads, Splits]:
@@ -135,9 +151,7 @@ def _store(
     store = _empty_store(len(chosen), int(n_cigar.sum()), int(n_cells.sum()))
     store.key[:], store.region[:] = placed.key[chosen], placed.region[chosen]
     store.flags[placed.status[chosen] == kernels.LOW_MAPQ] = kernels.IS_LOW_MAPQ
-    tags_at, tags_end = fields.tags_at[chosen], fields.tags_end[chosen]
-    has_other = find_tag(raw.data, tags_at, tags_end, tag_code("XA"), kind_code("Z")) >= 0
-    store.flags[has_other] |= HAS_OTHER_PLACE
+    store.flags[_fits_elsewhere(raw, fields, chosen)] |= HAS_OTHER_PLACE
     store.n_cigar[:], store.n_cells[:] = n_cigar, n_cells
     store.cigar_at[:], store.cell_at[:] = _starts(n_cigar), _starts(n_cells)
     splits = kernels.empty_splits(int(placed.n_splits[chosen].sum()))

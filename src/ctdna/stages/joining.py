@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ctdna.kernels.realign_alleles import ALT, DISAGREE, FLANK, LEANS, Change
+from ctdna.kernels.realign_alleles import ALT, DISAGREE, FLANK, LEANS, OTHER, SHORT_REPEAT, Change
 from ctdna.model.evidence import Allele, Panel
 from ctdna.model.params.call import CallParams
 from ctdna.stages.candidates import (
@@ -30,7 +30,7 @@ MIN_JOINT = 2
 
 
 class IndelAlleles(NamedTuple):
-    """The indels to be judged: found in CIGARs by `floor` molecules or more, or assembled from clipped reads."""
+    """The indels to be judged: found in CIGARs, or assembled from clipped reads."""
 
     changes: tuple[Change, ...]
     parts: dict[Allele, tuple[Allele, ...]]
@@ -41,7 +41,11 @@ NO_INDELS = IndelAlleles((), {})
 
 
 def indel_alleles(indels: IndelTable, assembled: Sequence[Change], floor: int) -> IndelAlleles:
-    """Return the distinct indels worth judging, in the order of place."""
+    """Return the distinct indels worth judging, in the order of place.
+
+    Aligners write a long indel, or one beside other changes, in one way here and in another there, and clip many of its
+    reads. So of these, one molecule is enough to be looked at: what counts is how many show it once all are laid on it.
+    """
     n_molecules: dict[tuple[int, int, bytes], int] = {}
     changes: dict[tuple[int, int, bytes], Change] = {}
     parts: dict[Allele, tuple[Allele, ...]] = {}
@@ -49,12 +53,16 @@ def indel_alleles(indels: IndelTable, assembled: Sequence[Change], floor: int) -
         key = change_key(event.change)
         changes[key] = event.change
         n_molecules[key] = n_molecules.get(key, 0) + event.n_molecules
-    chosen = {key: change for key, change in changes.items() if n_molecules[key] >= floor}
-    chosen |= {change_key(change): change for change in assembled}
+    chosen = {key: change for key, change in changes.items() if n_molecules[key] >= floor or _is_long(change)}
+    chosen |= {change_key(change): change for change in (*assembled, *(indel.event.change for indel in indels.joint))}
     for indel in indels.joint:
         if change_key(indel.event.change) in chosen:
             parts[indel.event.allele] = indel.parts
     return IndelAlleles(tuple(chosen[key] for key in sorted(chosen)), parts)
+
+
+def _is_long(change: Change) -> bool:
+    return max(change.n_deleted, len(change.inserted)) > SHORT_REPEAT
 
 
 class Phasing:
@@ -86,10 +94,24 @@ class Phasing:
             for whole in self._wholes.get(allele, ()):
                 own = _with_carriers(own, self._judge_indel(whole))
             return own
-        bases = [(allele.slot + k, alt) for k, (ref, alt) in enumerate(zip(allele.ref, allele.alt, strict=True))
-                 if ref != alt]  # fmt: skip
-        parts = [judge_base(self._evidence, self.index, slot, alt, self._end_bases) for slot, alt in bases]
-        return parts[0] if len(parts) == 1 else joint(parts)
+        pairs = enumerate(zip(allele.ref, allele.alt, strict=True))
+        parts = [Allele(allele.slot + k, ref, alt) for k, (ref, alt) in pairs if ref != alt]
+        if len(parts) > 1:
+            return self.together(allele, parts)
+        return judge_base(self._evidence, self.index, parts[0].slot, parts[0].alt, self._end_bases)
+
+    def together(self, whole: Allele, parts: Sequence[Allele]) -> Verdicts:
+        """Return what molecules say about all parts of a joint change at once.
+
+        An aligner clips a read that ends near several substitutions, but no read of the reference there. So of a whole
+        of substitutions alone, molecules count too whose clipped bases show it.
+        """
+        said = joint([self.verdicts(part) for part in parts])
+        if any(part.variant_class != "snv" for part in parts):
+            return said
+        laid = self._judge_indel(whole)
+        is_new = (laid.verdict == ALT) & ~np.isin(laid.molecule, said.molecule)
+        return _with_carriers(said, laid._replace(verdict=np.where(is_new, ALT, OTHER).astype(np.uint8)))
 
     def _judge_indel(self, allele: Allele) -> Verdicts:
         change = change_of(self._evidence.panel, allele)
@@ -182,10 +204,12 @@ def join_candidates(
     added = []
     for group in _groups(len(candidates), _edges(candidates, is_part, phasing, params)):
         parts = [candidates[i] for i in group]
-        verdicts = joint([phasing.verdicts(part.allele) for part in parts])
-        least = min(_n_alt(phasing.verdicts(part.allele)) for part in parts)
+        alleles = [part.allele for part in parts]
+        verdicts = joint([phasing.verdicts(allele) for allele in alleles])
+        least = min(_n_alt(phasing.verdicts(allele)) for allele in alleles)
         if _n_alt(verdicts) >= max(MIN_JOINT, params.mnv_min_share * least):
-            added.append(rate(joined_allele(panel, [part.allele for part in parts]), verdicts, parts))
+            whole = joined_allele(panel, alleles)
+            added.append(rate(whole, phasing.together(whole, alleles), parts))
             is_part.update(group)
     marked = [c._replace(is_part=True) if i in is_part else c for i, c in enumerate(candidates)]
     return marked + added

@@ -5,9 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ctdna.model.evidence import Allele, AlleleCounts
+from ctdna.model.evidence import N_CLASSES, Allele, AlleleCounts
 from ctdna.model.params.call import CallParams
 from ctdna.model.variants import DETECTED, FILTERS, NO_CALL, NOT_DETECTED, ORIGIN_FILTERS, WhiteCells
+from ctdna.stages.rates import p_values
 from ctdna.stats.intervals import plain_interval
 from ctdna.stats.tests import fisher_more, fisher_two_sided
 
@@ -59,7 +60,7 @@ class Candidate(NamedTuple):
     is_clustered: bool = False
     """Its molecules carry other rare changes near by."""
     is_elsewhere: bool = False
-    """The aligner names another place for most of its molecules."""
+    """Most of its molecules fit another place as well."""
     normals: NormalsSeen | None = None
     """None: not known."""
     white: WhiteCells | None = None
@@ -107,14 +108,29 @@ def _is_at_ends(candidate: Candidate, params: CallParams) -> bool:
 
 
 def _damage(candidate: Candidate, params: CallParams) -> str:
-    """Return the filter of an allele that duplex molecules do not bear out, empty where they do or cannot tell."""
+    """Return the filter of an allele that duplex molecules do not bear out, empty where they do or cannot tell.
+
+    Damage of one strand explains no duplex molecules: where these are significant alone, it is no damage.
+    """
     alt, depth = candidate.counts.alt, candidate.counts.depth
     alt_duplex, n_duplex = int(alt[:2].sum()), int(depth[:2].sum())
     alt_other, n_other = int(alt[2:].sum()), int(depth[2:].sum())
     if n_duplex == 0 or alt_other == 0:
         return ""
-    p = fisher_more(alt_other, n_other - alt_other, alt_duplex, n_duplex - alt_duplex)
-    return _DAMAGE.get((candidate.allele.ref, candidate.allele.alt), "background") if p < params.artefact_p else ""
+    if fisher_more(alt_other, n_other - alt_other, alt_duplex, n_duplex - alt_duplex) >= params.artefact_p:
+        return ""
+    if _duplex_p(candidate, params) <= candidate.alpha:
+        return ""
+    return _DAMAGE.get((candidate.allele.ref, candidate.allele.alt), "background")
+
+
+def _duplex_p(candidate: Candidate, params: CallParams) -> float:
+    """Return the p-value of the duplex molecules alone."""
+    is_duplex = np.arange(N_CLASSES) < 2
+    alt, depth = (np.atleast_2d(column * is_duplex).astype(np.int64)
+                  for column in (candidate.counts.alt, candidate.counts.depth))  # fmt: skip
+    mean, size = np.atleast_2d(candidate.mean), np.atleast_2d(candidate.size)
+    return float(p_values(alt, depth, mean, size, params.claimed_lod)[0])
 
 
 def _place_filters(candidate: Candidate, params: CallParams) -> set[str]:

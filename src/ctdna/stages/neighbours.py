@@ -11,7 +11,7 @@ from ctdna.kernels.misalignment import doubtful_molecules
 from ctdna.kernels.realign_alleles import ALT, REF
 from ctdna.model.evidence import BASES, HAS_OTHER_PLACE, Panel
 from ctdna.model.params.call import CallParams
-from ctdna.stages.candidates import Verdicts, joint, region_bounds
+from ctdna.stages.candidates import Verdicts, region_bounds
 from ctdna.stages.evidence import Evidence
 from ctdna.stages.joining import Phasing
 from ctdna.stages.judging import Candidate
@@ -22,8 +22,8 @@ Ints = NDArray[np.int64]
 
 def verdicts_of(phasing: Phasing, candidate: Candidate) -> Verdicts:
     """Return what each molecule says about the candidate's allele."""
-    parts = [phasing.verdicts(part) for part in candidate.parts]
-    return joint(parts) if parts else phasing.verdicts(candidate.allele)
+    allele, parts = candidate.allele, candidate.parts
+    return phasing.together(allele, parts) if parts else phasing.verdicts(allele)
 
 
 class Neighbourhood:
@@ -80,7 +80,7 @@ class Neighbourhood:
         return bool(n_doubtful >= params.misaligned_share * max(1, n))
 
     def is_elsewhere(self, candidate: Candidate) -> bool:
-        """Return whether the aligner names another place for most molecules with the allele, more than for the others.
+        """Return whether most molecules with the allele fit another place as well, more than the others do.
 
         By Fisher's exact test against the reference molecules, at `artefact_p`; a whole target that is not unique
         marks nothing.

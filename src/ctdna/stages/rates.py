@@ -17,8 +17,6 @@ from ctdna.stages.indel_background import (
     N_GROUPS,
     IndelPlaces,
     PlaceErrors,
-    indel_places,
-    place_depth,
     place_errors,
     settle_indels,
     trained_indel_rates,
@@ -255,10 +253,14 @@ def donor_indels(
 
 
 def sample_rates(
-    evidence: Evidence, sites: SiteTable, indels: IndelTable, trained: TrainedBackground | None, params: CallParams
+    panel: Panel,
+    sites: SiteTable,
+    indels: IndelTable,
+    places: IndelPlaces,
+    depth: Ints,
+    trained: TrainedBackground | None,
+    params: CallParams,
 ) -> Rates:
-    """Return the null rates of this sample."""
-    mean, size = own_rates(sites, evidence.panel, trained, params)
-    places = indel_places(evidence.panel)
-    depth = place_depth(evidence, places)
+    """Return the null rates of this sample; `depth` is (places, 8)."""
+    mean, size = own_rates(sites, panel, trained, params)
     return Rates(mean, size, donor_indels(place_errors(indels, places, depth), depth, places, trained, params))

@@ -147,7 +147,8 @@ def library_truth(library: Library) -> tuple[Truth, ...]:
     rows = []
     for i, one in enumerate(library.carried):
         bit = np.uint64(1) << np.uint64(i)
-        covers, carries = (molecules.covers & bit) > 0, (molecules.carries & bit) > 0
+        covers = (molecules.covers & bit) > 0
+        carries = covers & ((molecules.carries & bit) > 0)
         counts = (covers.sum(), carries.sum(), (covers & seen).sum(), (carries & seen).sum())
         rows.append(Truth(*one.allele, one.kind, one.label, one.vaf, *(int(count) for count in counts)))
     return tuple(rows)
