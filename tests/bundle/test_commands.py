@@ -92,6 +92,17 @@ def test_a_wrong_password_is_refused(site: Site, as_user: object, command: str) 
     assert ended.code == 6
 
 
+@pytest.mark.req("REQ-SGN-009")
+@pytest.mark.parametrize(("command", "user"), [("review", "rev"), ("approve", "dir")])
+def test_with_a_password_that_another_set_nobody_signs(site: Site, as_user: object, command: str, user: str) -> None:
+    root = site.ledger.authenticate("root", password("root"))
+    site.ledger.change_user(root, user, "forgot it", password=password(user))
+    ended = ctdna(command, site.run, "--sample", SAMPLE, *typed(as_user, user))
+    assert (ended.code, len(ended.errors)) == (6, 1), ended.err
+    assert f"{user}: the password was set by root" in ended.err
+    assert f"{user} changes it first, by ctdna user password" in ended.err
+
+
 def test_without_a_ledger_nobody_signs(
     site: Site, as_user: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

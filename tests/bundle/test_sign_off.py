@@ -153,6 +153,18 @@ def test_a_wrong_password_signs_nothing(site: Site) -> None:
     assert list(site.ledger.entries(kind="result.signed")) == []
 
 
+@pytest.mark.req("REQ-SGN-009")
+def test_an_administrator_does_not_sign_in_a_directors_name(site: Site) -> None:
+    ledger, given = site.ledger, "a phrase that is given"
+    site.review()
+    ledger.change_user(ledger.authenticate("root", password("root")), "dir", "a try", password=given)
+    with pytest.raises(AuthorityError, match="dir: the password was set by root"):
+        approve(standing(site.run, SAMPLE), ledger, Signing("dir", given, "approved", ""), None)
+    assert not (site.report / "v1").exists()
+    ledger.change_password("dir", given, password("dir"))
+    assert site.approve() == site.report / "v1"
+
+
 @pytest.mark.req("REQ-SGN-001")
 def test_no_approval_without_a_review_by_another_person(site: Site) -> None:
     with pytest.raises(AuthorityError, match="was not reviewed by a person other than dir"):

@@ -150,7 +150,7 @@ def test_an_export_as_a_table(desk: Desk, world: World) -> None:
 @pytest.mark.parametrize(
     ("words", "n_found"),
     [
-        (("--by", "rev"), 2),
+        (("--by", "rev"), 3),
         (("--kind", "result.made"), 3),
         (("--subject", "lot L1"), 1),
         (("--text", "TYPING error"), 1),
@@ -177,11 +177,11 @@ def test_search_for_a_kind_that_there_is_not(desk: Desk) -> None:
 def test_accounts_by_commands(desk: Desk, world: World) -> None:
     new = desk.secret("a new long phrase", "new")
     words = ("user", "add", "eve", "--full-name", "Eve E", "--role", "reviewer", "--role", "technician")
-    assert desk.give(*words, "--new-password-file", new, by="root") == "entry 8\tuser eve\ttechnician, reviewer\n"
+    assert desk.give(*words, "--new-password-file", new, by="root") == "entry 10\tuser eve\ttechnician, reviewer\n"
     desk.give("user", "change", "eve", "--role", "auditor", "--why", "other duties", by="root")
     desk.give("user", "disable", "eve", "--why", "left", by="root")
     shown = desk.give("user", "list", by="aud").splitlines()
-    assert f"eve\tEve E\tauditor\t{SITE}\tdisabled\t0" in shown
+    assert f"eve\tEve E\tauditor\t{SITE}\tdisabled\t0\tpassword by root" in shown
     desk.give("user", "unlock", "eve", "--why", "is back", by="root")
     desk.give("user", "change", "eve", "--new-password-file", new, "--why", "forgot it", by="root")
     assert world.ledger.authenticate("eve", "a new long phrase").roles == ("auditor",)
@@ -190,6 +190,21 @@ def test_accounts_by_commands(desk: Desk, world: World) -> None:
     with pytest.raises(InputError, match="user eve: nothing is to be changed; give --role or --new-password-file"):
         desk.give("user", "change", "eve", "--why", "x", by="root")
     assert world.ledger.verify() == ()
+
+
+def _setters(desk: Desk) -> dict[str, str]:
+    lines = [line.split("\t") for line in desk.give("user", "list", by="aud").splitlines()]
+    return {line[0]: line[-1] for line in lines}
+
+
+@pytest.mark.req("REQ-SGN-009")
+def test_the_list_of_accounts_says_who_set_each_password(desk: Desk) -> None:
+    new, given = desk.secret("a new long phrase", "new"), "password by root"
+    own = {"root": "own password", "rev": "own password", "dir": "own password"}
+    assert _setters(desk) == {**own, "tech": given, "aud": given}
+    desk.give("user", "change", "rev", "--new-password-file", new, "--why", "forgot it", by="root")
+    desk.give("user", "password", "--new-password-file", new, by="tech")
+    assert _setters(desk) == {**own, "rev": given, "tech": "own password", "aud": given}
 
 
 def test_sites_and_instruments_by_commands(desk: Desk, world: World, home: Path) -> None:
@@ -215,7 +230,7 @@ def test_join_and_migrate_by_commands(desk: Desk, world: World) -> None:
 
 def test_settings_by_command(desk: Desk, world: World) -> None:
     words = ("ledger", "settings", "--max-failed-logins", "2", "--min-password-length", "20", "--why", "policy 7")
-    assert desk.give(*words, by="root") == "entry 8\tmin_password_length 20\tmax_failed_logins 2\n"
+    assert desk.give(*words, by="root") == "entry 10\tmin_password_length 20\tmax_failed_logins 2\n"
     settings = world.ledger.settings()
     assert (settings.min_password_length, settings.max_failed_logins, settings.lock_minutes) == (20, 2, 30)
     with pytest.raises(InputError, match="ledger settings: nothing is to be changed"):

@@ -7,6 +7,7 @@ import pytest
 
 from ctdna.formats.keys import new_key
 from ctdna.ledger.current import subject_of
+from ctdna.ledger.ledger import Ledger
 from ctdna.ledger.open import has_ledger, init_ledger, join_ledger, open_ledger
 from ctdna.ledger.records import Actor
 from ctdna.model import ledger as model
@@ -38,7 +39,7 @@ def test_a_days_work_is_in_the_ledger_and_verifies(world: World) -> None:
     entries = list(ledger.entries())
     assert [entry.sequence for entry in entries] == list(range(1, len(entries) + 1))
     assert (ledger.head().sequence, ledger.head().digest) == (len(entries), entries[-1].digest)
-    untouched = {"user.changed", "password.changed", "login.failed", "login.succeeded"}
+    untouched = {"user.changed", "login.failed", "login.succeeded"}
     assert {entry.new.kind for entry in entries} == set(model.RIGHTS) - untouched
     assert [entry.subject for entry in entries] == [subject_of(entry.new) for entry in entries]
     assert {entry.site for entry in entries} == {SITE}
@@ -237,6 +238,87 @@ def test_each_signature_needs_the_password(world: World) -> None:
             "rev", password("dir"), run=RUN, sample="s1", version=1, digest=digest("b"), meaning="reviewed"
         )
     assert world.ledger.signatures(RUN, "s1", 1) == ()
+
+
+GIVEN = "a phrase that is given"
+
+
+def _sign_by(world: World, user: str, phrase: str, meaning: model.Meaning = "reviewed") -> model.Entry:
+    return world.ledger.sign_result(user, phrase, run=RUN, sample="s1", version=1, digest=digest("b"), meaning=meaning)
+
+
+@pytest.mark.req("REQ-SGN-009")
+def test_who_was_just_given_an_account_signs_after_changing_the_password(world: World) -> None:
+    _made(world)
+    world.ledger.add_user(world.actor("root"), "eve", "Eve New", ("director",), GIVEN)
+    before = world.ledger.head()
+    told = "eve: the password was set by root, and a signature needs one that eve alone knows; eve changes it first, by"
+    with pytest.raises(AuthorityError, match=f"{told} ctdna user password") as refused:
+        _sign_by(world, "eve", GIVEN)
+    assert refused.value.exit_code == 6
+    assert world.ledger.head() == before
+    world.ledger.change_password("eve", GIVEN, "a phrase of my own")
+    assert _sign_by(world, "eve", "a phrase of my own").user == "eve"
+    assert world.ledger.verify() == ()
+
+
+@pytest.mark.req("REQ-SGN-009")
+def test_a_password_that_an_administrator_sets_later_signs_nothing(world: World) -> None:
+    _made(world)
+    root = world.actor("root")
+    world.sign("rev", "reviewed")
+    world.ledger.change_user(root, "dir", "forgot it", password=GIVEN)
+    with pytest.raises(AuthorityError, match="dir: the password was set by root"):
+        _sign_by(world, "dir", GIVEN, "approved")
+    world.ledger.change_user(root, "dir", "other duties", roles=("reviewer", "director"))
+    with pytest.raises(AuthorityError, match="dir: the password was set by root"):
+        _sign_by(world, "dir", GIVEN, "approved")
+    world.ledger.change_password("dir", GIVEN, password("dir"))
+    world.ledger.change_user(root, "dir", "other duties", roles=("director",))
+    world.sign("dir", "approved")
+    assert world.ledger.verify() == ()
+
+
+@pytest.mark.req("REQ-SGN-009")
+def test_the_first_administrator_and_one_who_changes_their_own_account_have_their_own_password(world: World) -> None:
+    _made(world)
+    root = world.actor("root")
+    world.ledger.change_user(root, "root", "both offices in a small laboratory", roles=("director", "administrator"))
+    _sign_by(world, "root", password("root"))
+    world.ledger.change_user(root, "root", "on a new machine", password=GIVEN)
+    assert [one.user for one in world.ledger.users() if one.password_by == one.user] == ["dir", "rev", "root"]
+    world.sign("dir", "approved")
+    assert world.ledger.verify() == ()
+
+
+@pytest.mark.req("REQ-SGN-009")
+def test_with_a_given_password_everything_but_signing_is_done(world: World) -> None:
+    world.ledger.add_user(world.actor("root"), "eve", "Eve New", ("technician", "reviewer", "director"), GIVEN)
+    eve = world.ledger.authenticate("eve", GIVEN)
+    acts = (kit_moved(None, "investigational"), lot("L1"), run_started(), result(), evidence(), exported())
+    assert {world.ledger.record(eve, act).user for act in acts} == {"eve"}
+    assert world.ledger.grant_override(eve, "lot_expired", RUN_ID, "because")
+    assert world.ledger.verify() == ()
+
+
+@pytest.mark.req("REQ-SGN-009")
+def test_a_password_that_is_changed_while_it_signs_signs_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who gave a password waits with it until the person has made the account their own."""
+    _made(world)
+    world.ledger.change_user(world.actor("root"), "rev", "forgot it", password=GIVEN)
+    real = Ledger.authenticate
+
+    def slow(ledger: Ledger, user: str, phrase: str) -> Actor:
+        actor = real(ledger, user, phrase)
+        monkeypatch.setattr(Ledger, "authenticate", real)
+        open_ledger().change_password("rev", GIVEN, password("rev"))
+        return actor
+
+    monkeypatch.setattr(Ledger, "authenticate", slow)
+    with pytest.raises(AuthorityError, match="log-in: the user is unknown, the password wrong"):
+        _sign_by(world, "rev", GIVEN)
+    assert world.ledger.signatures(RUN, "s1", 1) == ()
+    world.sign("rev", "reviewed")
 
 
 @pytest.mark.req("REQ-LED-012")

@@ -98,6 +98,10 @@ def test_the_full_ledger_has_no_fault_and_rows_in_every_table(full_home: Path) -
             "table lots, lot L1: column expires: found '2035-12-31', expected '2030-12-31'",
         ),
         ("DELETE FROM signatures WHERE user = 'rev'", "user rev: the row is missing"),
+        (
+            "UPDATE users SET password_by = 'tech' WHERE user = 'tech'",
+            "table users, user tech: column password_by: found 'tech', expected 'root'",
+        ),
         ("UPDATE users SET n_failed = 0", "table users, user aud: column n_failed: found 0, expected 1"),
         ("UPDATE overrides SET used_by = NULL", f"column used_by: found None, expected '{RUN}'"),
         ("UPDATE entries SET at = '2020' WHERE sequence = 9", "entry 9: digest: found "),
@@ -495,6 +499,23 @@ def test_an_entry_without_right_is_found_though_the_sites_key_signed_it(
         changes = {**changes, "why": "", "old": None, "subject": "x"}
     _forge(attacked, **changes)
     assert [line for line in _faults() if fault in line] != []
+
+
+@pytest.mark.req("REQ-SGN-009")
+@pytest.mark.parametrize("by_whom", ["root", "dir"])
+def test_a_signature_by_a_password_that_another_person_set_is_a_fault(attacked: Path, by_whom: str) -> None:
+    """Past the ledger's checks, one with the site's key sets a password and signs with it in the person's name."""
+    set_by = {
+        "root": model.UserChanged(user="rev", roles=("reviewer",), password_digest=digest("7"), state="active"),
+        "dir": model.PasswordChanged(user="rev", password_digest=digest("7")),
+    }
+    signed = model.ResultSigned(run=RUN, sample="s1", version=2, digest=digest("d"), meaning="reviewed")
+    common: dict[str, object] = {"why": "", "old": None, "subject": "x"}
+    role = model.RIGHTS[set_by[by_whom].kind][0] if by_whom == "root" else "director"
+    _forge(attacked, user=by_whom, role=role, new=set_by[by_whom], **common)
+    entry = _forge(attacked, user="rev", role="reviewer", new=signed, **common)
+    fault = f"entry {entry.sequence}: is not allowed here: rev: the password was set by {by_whom}, and a signature"
+    assert [line for line in _faults() if line.startswith(fault)] != []
 
 
 def test_the_first_entries_are_made_by_the_administrator(home: Path) -> None:

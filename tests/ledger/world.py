@@ -21,6 +21,10 @@ PEOPLE: dict[str, tuple[model.Role, ...]] = {
 }
 
 
+SIGNERS = ("rev", "dir")
+"""Who sign results here, and so have changed the password that the administrator gave them."""
+
+
 def digest(letter: str) -> str:
     """Return a digest, told apart by a hex letter."""
     return letter * 64
@@ -29,6 +33,11 @@ def digest(letter: str) -> str:
 def password(user: str) -> str:
     """Return the password of a person of this world."""
     return f"0pens nothing {user.encode().hex()}"
+
+
+def first_password(user: str) -> str:
+    """Return the password that the administrator gave a person, who has changed it."""
+    return f"g1ven by another {user.encode().hex()}"
 
 
 class World(NamedTuple):
@@ -152,5 +161,8 @@ def make_world(
     ledger = init_ledger(site, key, "root", "Rita Root", password("root"), settings, url, clock=clock)
     root = ledger.authenticate("root", password("root"))
     for user, roles in PEOPLE.items():
-        ledger.add_user(root, user, f"{user.title()} Person", roles, password(user))
+        given = first_password(user) if user in SIGNERS else password(user)
+        ledger.add_user(root, user, f"{user.title()} Person", roles, given)
+        if user in SIGNERS:
+            ledger.change_password(user, given, password(user))
     return World(ledger, key)

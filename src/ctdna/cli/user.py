@@ -48,7 +48,7 @@ def add(
     user: str,
     password_file: Path | None,
 ) -> None:
-    """Make the account NAME."""
+    """Make the account NAME; the person changes the password, by `ctdna user password`, before they sign a result."""
     from ctdna.cli.identity import actor_of, read_password
     from ctdna.ledger.open import open_ledger
 
@@ -73,7 +73,10 @@ def change(
     user: str,
     password_file: Path | None,
 ) -> None:
-    """Give the account NAME other roles or another password; the ledger keeps the old values."""
+    """Give the account NAME other roles or another password; the ledger keeps the old values.
+
+    With a password that you give, the person signs no result until they change it by `ctdna user password`.
+    """
     from ctdna.cli.identity import actor_of, read_password
     from ctdna.ledger.open import open_ledger
     from ctdna.model.errors import InputError
@@ -91,7 +94,7 @@ def change(
 @_NEW
 @identity()
 def password(new_password_file: Path | None, user: str, password_file: Path | None) -> None:
-    """Change your own password."""
+    """Change your own password; results are signed with one that you set yourself only."""
     from ctdna.cli.identity import read_password
     from ctdna.ledger.open import open_ledger
 
@@ -131,11 +134,16 @@ def _set_state(name: str, why: str, user: str, password_file: Path | None, is_op
 @command.command("list")
 @identity()
 def list_users(user: str, password_file: Path | None) -> None:
-    """List the accounts: name, full name, roles, site, state, wrong passwords in a row. Any role may."""
+    """List the accounts: name, full name, roles, site, state, wrong passwords in a row, who set the password.
+
+    With a password that another person set nobody signs results. Any role may list.
+    """
     from ctdna.cli.identity import reader_of
     from ctdna.ledger.open import open_ledger
 
     ledger = open_ledger()
     reader_of(ledger, user, password_file)
     for one in ledger.users():
-        click.echo("\t".join((one.user, one.full_name, ",".join(one.roles), one.site, one.state, str(one.n_failed))))
+        setter = "own password" if one.password_by == one.user else f"password by {one.password_by}"
+        told = (one.user, one.full_name, ",".join(one.roles), one.site, one.state, str(one.n_failed), setter)
+        click.echo("\t".join(told))

@@ -122,12 +122,21 @@ class Ledger(Queries):
         """Sign a result by both components, user and password, and return the entry (21 CFR 11.50, 11.70, 11.200).
 
         Raises:
-            AuthorityError: log-in refused, no right to this meaning, or nobody else has reviewed what is approved.
+            AuthorityError: log-in refused, no right to this meaning, the password was set by another person, or nobody
+                else has reviewed what is approved.
             InputError: no such result, another digest, not the latest version, approved already or signed twice.
         """
+        before = self._one("users", user)
         actor = self.authenticate(user, password)
         signed = ResultSigned(run=run, sample=sample, version=version, digest=digest, meaning=meaning)
-        return self._act(Act(actor.user, signed, why))
+
+        def plan(now: State) -> tuple[Act, ...]:
+            row = now.get("users", user)
+            if row is None or before is None or row["password_digest"] != before["password_digest"]:
+                raise accounts.refused()  # it was changed meanwhile: the one that was given counts no more
+            return (Act(actor.user, signed, why),)
+
+        return self._pen().write(plan)
 
     def grant_override(self, actor: Actor, gate: Gate, run_id: str, why: str) -> str:
         """Let one sequencer run pass one gate, once, and return the id of the override.

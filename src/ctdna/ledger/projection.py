@@ -51,7 +51,7 @@ def _roles(entry: EntryBody, user: str, roles: tuple[model.Role, ...], state: St
 
 def _user_added(entry: EntryBody, new: model.UserAdded, state: State) -> None:
     fresh: Row = {"state": "active", "n_failed": 0, "locked_at": None, "sequence": entry.sequence}
-    state.put("users", {**_fields(new, "roles"), **fresh})
+    state.put("users", {**_fields(new, "roles"), "password_by": entry.user, **fresh})
     _roles(entry, new.user, new.roles, state)
 
 
@@ -59,12 +59,16 @@ def _user_changed(entry: EntryBody, new: model.UserChanged, state: State) -> Non
     changes: Row = {"state": new.state, "password_digest": new.password_digest, "sequence": entry.sequence}
     if new.state == "active":
         changes |= {"n_failed": 0, "locked_at": None}
+    before = state.get("users", new.user)
+    if before is not None and before["password_digest"] != new.password_digest:
+        changes |= {"password_by": entry.user}
     _update(state, "users", (new.user,), changes)
     _roles(entry, new.user, new.roles, state)
 
 
 def _password(entry: EntryBody, new: model.PasswordChanged, state: State) -> None:
-    _update(state, "users", (new.user,), {"password_digest": new.password_digest, "sequence": entry.sequence})
+    changes: Row = {"password_digest": new.password_digest, "password_by": entry.user, "sequence": entry.sequence}
+    _update(state, "users", (new.user,), changes)
 
 
 def _login_failed(entry: EntryBody, new: model.LoginFailed, state: State) -> None:

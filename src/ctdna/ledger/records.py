@@ -26,6 +26,8 @@ class Account(NamedTuple):
     n_failed: int
     """Wrong passwords in a row."""
     locked_at: str | None
+    password_by: str
+    """Who set the present password: the person, or an administrator; with the latter's nobody signs results."""
 
 
 class Site(NamedTuple):

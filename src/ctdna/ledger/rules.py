@@ -175,7 +175,16 @@ def _result(entry: EntryBody, new: model.ResultMade, state: State) -> None:
         _refuse(entry, "amends a result without saying why", "give the reason")
 
 
+def _has_own_password(entry: EntryBody, state: State) -> None:
+    """Refuse who acts by a password that another person set, and so knows (21 CFR 11.200(a)(2))."""
+    by = _known(state, "users", entry.user)["password_by"]
+    if by != entry.user:
+        what = f"the password was set by {by}, and a signature needs one that {entry.user} alone knows"
+        raise AuthorityError(None, entry.user, what, f"{entry.user} changes it first, by ctdna user password")
+
+
 def _signed(entry: EntryBody, new: model.ResultSigned, state: State) -> None:
+    _has_own_password(entry, state)
     row = _known(state, "results", new.run, new.sample, new.version)
     n_versions = _known(state, "samples", new.run, new.sample)["n_versions"]
     if new.version != n_versions:

@@ -49,7 +49,7 @@ users = _table(
     _key("user"),
     _text("full_name"),
     _text("site", ForeignKey("sites.site")),
-    *(_text(name) for name in ("password_digest", "state")),
+    *(_text(name) for name in ("password_digest", "password_by", "state")),
     _number("n_failed"),
     _text("locked_at", null=True),
     _sequence(),

@@ -36,7 +36,7 @@ def _people() -> None:
     site = _text("site", sa.ForeignKey("sites.site"))
     _make("instruments", ("serial",), *_texts("serial", "model"), site)
     site = _text("site", sa.ForeignKey("sites.site"))
-    account = _texts("user", "full_name", "password_digest", "state")
+    account = _texts("user", "full_name", "password_digest", "password_by", "state")
     _make("users", ("user",), *account, site, *_numbers("n_failed"), _text("locked_at", null=True))
     _make("user_roles", ("user", "role"), _user("user"), _text("role"))
 
