@@ -9,12 +9,13 @@ import pytest
 
 from ctdna.bundle.canonical import parse
 from ctdna.bundle.layout import BUNDLE, SEAL
+from ctdna.bundle.trust import site_trust
 from ctdna.bundle.walk import Wanted, verify
 from ctdna.formats.documents import dump_json, read_json
 from ctdna.formats.keys import new_key, trust
 from ctdna.formats.signed import write_signed
 from ctdna.formats.stored_zip import write_zip
-from ctdna.ledger.local import site_key, site_keys
+from ctdna.ledger.local import site_key
 from ctdna.model.approval import Approval
 from ctdna.model.bundle import Bundle, Seal
 from ctdna.model.errors import DefinitionError, InputError
@@ -78,6 +79,19 @@ def test_a_member_that_no_bundle_lists(site: Site, tmp_path: Path) -> None:
         assert name in failure(site, packed(tmp_path / "a.zip", files)).path
 
 
+def test_documents_of_another_bundle_in_the_archive_of_a_sample(site: Site, tmp_path: Path) -> None:
+    export(site, tmp_path / "good.zip", "full", SAMPLE)
+    shutil.unpack_archive(tmp_path / "good.zip", tmp_path / "out")
+    for name in ("bundle.seal.json", "reports/P99/bundle.seal.json", "reports/P99/bundle.json.sig", "provenance.json"):
+        files = folder_files(tmp_path / "out") | {name: b"more"}
+        assert name in failure(site, packed(tmp_path / "a.zip", files)).path
+
+
+def test_folders_nested_without_end(site: Site) -> None:
+    (site.run / "samples" / "/".join("a" * 20)).mkdir(parents=True)
+    assert "lies deeper than any folder of a run" in failure(site).what
+
+
 def test_an_archive_that_lacks_a_member(site: Site, tmp_path: Path) -> None:
     export(site, tmp_path / "good.zip", "full")
     shutil.unpack_archive(tmp_path / "good.zip", tmp_path / "out")
@@ -99,11 +113,11 @@ def test_a_changed_crc(site: Site, tmp_path: Path) -> None:
 
 def test_an_archive_without_a_bundle(site: Site, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="found 0 bundles in it, expected one"):
-        list(verify(packed(tmp_path / "a.zip", {"a.json": b"{}"}), site_keys(), None, Wanted()))
+        list(verify(packed(tmp_path / "a.zip", {"a.json": b"{}"}), site_trust(), None, Wanted()))
     with pytest.raises(InputError, match="found no file or folder of this name"):
-        list(verify(tmp_path / "b.zip", site_keys(), None, Wanted()))
+        list(verify(tmp_path / "b.zip", site_trust(), None, Wanted()))
     with pytest.raises(InputError, match=r"holds no bundle\.json"):
-        list(verify(tmp_path, site_keys(), None, Wanted()))
+        list(verify(tmp_path, site_trust(), None, Wanted()))
 
 
 @pytest.mark.req("REQ-BDL-002")
@@ -226,6 +240,15 @@ def test_a_key_that_is_not_trusted(site: Site, tmp_path: Path) -> None:
 
 
 @pytest.mark.req("REQ-BDL-003")
+@pytest.mark.req("REQ-BDL-003")
+def test_a_manufacturers_key_is_no_sites(site: Site) -> None:
+    maker = new_key("maker", None)
+    trust(site.home / "keys" / "maker.pub", "manufacturer")
+    for path, model in ((site.run / BUNDLE, Bundle), (site.run / SEAL, Seal)):
+        write_signed(path, read_json(path, model), "bundle", maker)
+    assert "(maker), which this machine does not trust" in failure(site).what
+
+
 def test_another_trusted_site_cannot_sign_for_this_one(site: Site, tmp_path: Path) -> None:
     other = new_key("other-site", None, tmp_path)
     trust(tmp_path / "other-site.pub", "site")
@@ -324,7 +347,7 @@ def test_a_last_version_taken_away_is_known_to_the_ledger(signed: Site, tmp_path
     export(signed, tmp_path / "whole.zip", "full")
     shutil.rmtree(signed.report / "v2")
     assert f"version 2 of {SAMPLE} is approved in the ledger, but is not here" in failure(signed).what
-    assert any(link.what for link in verify(signed.run, site_keys(), None, Wanted(is_rendered=False)))
+    assert any(link.what for link in verify(signed.run, site_trust(), None, Wanted(is_rendered=False)))
 
 
 def test_a_report_that_another_one_replaces(signed: Site) -> None:
@@ -338,7 +361,7 @@ def test_a_report_that_another_one_replaces(signed: Site) -> None:
     )
     forge(signed, found.model_copy(update={"files": {**found.files, "report.en.html": file}}))
     with pytest.raises(DefinitionError, match=r"is not what result\.json and the sign-off give"):
-        list(verify(signed.run, site_keys(), None, Wanted()))
+        list(verify(signed.run, site_trust(), None, Wanted()))
 
 
 def test_a_cut_or_other_ledger(signed: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

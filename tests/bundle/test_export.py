@@ -13,11 +13,11 @@ import pytest
 from ctdna.bundle.deidentify import names_of, renamed
 from ctdna.bundle.export import Purpose, Request, Witness, check_clean, export_bundle
 from ctdna.bundle.pseudonyms import pseudonym, secret_path, site_secret
+from ctdna.bundle.trust import site_trust
 from ctdna.bundle.walk import Wanted, verify
 from ctdna.formats.digest import sha256_of
 from ctdna.formats.documents import read_json
 from ctdna.formats.relabel import renamer
-from ctdna.ledger.local import site_keys
 from ctdna.model.bundle import Content
 from ctdna.model.errors import AuthorityError, DefinitionError, InputError
 from ctdna.model.ledger import BundleExported
@@ -214,5 +214,5 @@ def test_a_name_left_over_stops_the_export(site: Site, tmp_path: Path) -> None:
 def test_an_archive_is_verified_without_the_ledger(signed: Site, tmp_path: Path) -> None:
     target = tmp_path / "shared.zip"
     export(signed, target, "de-identified")
-    links = list(verify(target, site_keys(), None, QUICK))
+    links = list(verify(target, site_trust(), None, QUICK))
     assert any(link.is_note and "not on this machine" in link.what for link in links)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ctdna.bundle.trust import site_trust
 from ctdna.bundle.walk import verify
-from ctdna.ledger.local import site_keys
 from ctdna.model.errors import DefinitionError
 from tests.bundle.world import QUICK, SAMPLE, Site, at_home
 
@@ -44,7 +44,7 @@ def attacked(approved_site: Site, tmp_path_factory: pytest.TempPathFactory) -> I
 
 def failure(site: Site, path: Path | None = None) -> DefinitionError:
     with pytest.raises(DefinitionError) as caught:
-        list(verify(path or site.run, site_keys(), site.ledger, QUICK))
+        list(verify(path or site.run, site_trust(), site.ledger, QUICK))
     return caught.value
 
 

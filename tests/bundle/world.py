@@ -13,12 +13,12 @@ from ctdna.bundle.finish import Finished, bundle_run
 from ctdna.bundle.inputs import note_inputs
 from ctdna.bundle.make import run_key
 from ctdna.bundle.sign_off import Signing, amend, approve, pdf_key, review, standing
+from ctdna.bundle.trust import site_trust
 from ctdna.bundle.walk import Wanted, verify
 from ctdna.cli.report import command as report
 from ctdna.formats.documents import dump_json, read_json, write_json
 from ctdna.kit.authority import Authority
 from ctdna.ledger.ledger import Ledger
-from ctdna.ledger.local import site_keys
 from ctdna.ledger.open import open_ledger
 from ctdna.model.ledger import RunStarted
 from ctdna.model.manifest import RunManifest
@@ -74,7 +74,7 @@ class Site(NamedTuple):
         return amend(standing(self.run, SAMPLE), ledger, ledger.authenticate("tech", password("tech")), why, result)
 
     def links(self, path: Path | None = None, wanted: Wanted = QUICK) -> list[str]:
-        found = verify(path or self.run, site_keys(), self.ledger, wanted)
+        found = verify(path or self.run, site_trust(), self.ledger, wanted)
         return [f"{'note' if link.is_note else 'holds'} {link.name}: {link.what}" for link in found]
 
 

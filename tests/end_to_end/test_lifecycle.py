@@ -107,6 +107,7 @@ def _harms(lab: Lab, sheet: Path, run_folder: Path) -> None:
     assert not (lab.root / "harmed").exists()
 
 
+@pytest.mark.req("REQ-RUN-012")
 def test_a_released_kit_is_run_harmed_and_retired(lab: Lab, run_folder: Path) -> None:
     _release(lab)
     sheet = _lot(lab, run_folder)

@@ -38,7 +38,7 @@ def test_the_key_id_is_the_digest_of_the_published_public_key() -> None:
 @pytest.mark.req("REQ-KEY-001")
 def test_a_signature_is_one_of_rfc_8032_over_purpose_and_digest() -> None:
     signature = KEY.sign("lot", b"content")
-    message = b"ctdna\0lot\0" + hashlib.sha256(b"content").digest()
+    message = b"ctdna\0lot\0acme\0" + hashlib.sha256(b"content").digest()
     Ed25519PublicKey.from_public_bytes(RFC8032_PUBLIC).verify(bytes.fromhex(signature.value), message)
     assert signature == KEY.sign("lot", b"content")
 
@@ -60,6 +60,7 @@ def test_a_signature_serves_its_purpose_and_its_key_only() -> None:
     other = keys.PrivateKey("other", Ed25519PrivateKey.generate())
     assert not KEY.public.holds(signature, "build", b"x")
     assert not KEY.public.holds(signature.model_copy(update={"purpose": "build"}), "build", b"x")
+    assert not KEY.public.holds(signature.model_copy(update={"signer": "somebody"}), "lot", b"x")
     assert not other.public.holds(signature, "lot", b"x")
     assert not other.public.holds(signature.model_copy(update={"key_id": other.public.key_id}), "lot", b"x")
 

@@ -213,6 +213,15 @@ def test_join_and_migrate_by_commands(desk: Desk, world: World) -> None:
     assert read_site().key == "north-key"
 
 
+def test_settings_by_command(desk: Desk, world: World) -> None:
+    words = ("ledger", "settings", "--max-failed-logins", "2", "--min-password-length", "20", "--why", "policy 7")
+    assert desk.give(*words, by="root") == "entry 8\tmin_password_length 20\tmax_failed_logins 2\n"
+    settings = world.ledger.settings()
+    assert (settings.min_password_length, settings.max_failed_logins, settings.lock_minutes) == (20, 2, 30)
+    with pytest.raises(InputError, match="ledger settings: nothing is to be changed"):
+        desk.give("ledger", "settings", "--why", "x", by="root")
+
+
 _NEW = ("--new-password-file", "NEW")
 NEEDS_ADMINISTRATOR = [
     ("user", "add", "eve", "--full-name", "E", "--role", "director", *_NEW),
@@ -222,6 +231,7 @@ NEEDS_ADMINISTRATOR = [
     ("user", "unlock", "dir", "--why", "x"),
     ("site", "add", "south-lab", "--name", "S", "--public-key", "KEY"),
     ("site", "add-instrument", "B1", "--model", "M", "--site", SITE),
+    ("ledger", "settings", "--lock-minutes", "5", "--why", "x"),
 ]
 READS = [("user", "list"), ("site", "list"), ("ledger", "export", "--output", "OUT"), ("ledger", "search")]
 

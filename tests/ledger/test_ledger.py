@@ -388,7 +388,11 @@ def test_the_address_of_a_ledger(home: Path) -> None:
         open_ledger("mysql://host/x")
     with pytest.raises(InputError, match="CTDNA_LEDGER: is no address of a database"):
         open_ledger("nonsense")
-    (home).mkdir()
+    with pytest.raises(InputError, match=r"CTDNA_LEDGER: no driver for sqlite\+none"):
+        open_ledger("sqlite+none:///x")
+    with pytest.raises(InputError, match=r"the server db\.lab is reached by a network, and nothing shows that it is"):
+        open_ledger("postgresql://ctdna:secret@db.lab/ctdna")
+    home.mkdir()
     (home / "text").write_text("this is a text, long enough to be no database at all, by any chance" * 20)
     with pytest.raises(DefinitionError, match="the database is damaged: file is not a database; restore it"):
         open_ledger(f"sqlite:///{home}/text")

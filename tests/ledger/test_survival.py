@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from ctdna.formats.keys import read_private_key
 from ctdna.ledger import writing
 from ctdna.ledger.local import anchor_path, read_anchor
 from ctdna.ledger.open import open_ledger
 from ctdna.model.errors import InputError
-from tests.ledger.world import QUICK, World, lot, make_world, password
+from ctdna.model.ledger import SiteAdded
+from tests.ledger.world import QUICK, SITE, World, lot, make_world, password
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 WRITER = """
@@ -223,6 +225,34 @@ def test_the_order_is_by_sequence_whatever_the_clock_says(database: str) -> None
     assert {problem.is_fault for problem in problems} == {False}
     back = sum(later.at < earlier.at for earlier, later in itertools.pairwise(entries))
     assert len(problems) == back > 5
+
+
+def test_a_ledger_whose_making_was_broken_off_is_made_or_joined_after_all(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ctdna.ledger import open as opening
+
+    def broken(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(opening.Pen, "write", broken)
+        with pytest.raises(KeyboardInterrupt):
+            make_world()
+    assert not opening.has_ledger()
+    with pytest.raises(InputError, match="there is no ledger; make one by ctdna ledger init"):
+        open_ledger()
+    key = read_private_key(home / "keys" / "north-key.key", None)
+    site = SiteAdded(site=SITE, name="N", key_id=key.public.key_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(opening, "write_site", broken)
+        with pytest.raises(KeyboardInterrupt):
+            opening.init_ledger(site, key, "root", "Rita Root", password("root"), QUICK)
+    with pytest.raises(InputError, match="this machine has a ledger already; use it, or join it again"):
+        opening.init_ledger(site, key, "root", "Rita Root", password("root"), QUICK)
+    ledger = opening.join_ledger(SITE, key)
+    assert ledger.verify() == ()
+    assert ledger.record(ledger.authenticate("root", password("root")), QUICK, why="x").sequence == 4
 
 
 def test_an_older_head_never_replaces_a_newer_anchor(world: World) -> None:

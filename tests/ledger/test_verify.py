@@ -162,6 +162,47 @@ def test_the_database_itself_refuses_changes_of_entries(attacked: Path, statemen
         connection.execute(statement)
 
 
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE entries SET why = 'x' WHERE sequence = (SELECT MAX(sequence) FROM entries)", "was changed after it"),
+        ("UPDATE entries SET kind = 'x' WHERE sequence = (SELECT MAX(sequence) FROM entries)", "is not well formed"),
+        (
+            "UPDATE entries SET digest = previous WHERE sequence = (SELECT MAX(sequence) FROM entries)",
+            "that this machine has seen: it was cut or exchanged",
+        ),
+    ],
+)
+def test_nothing_is_written_after_an_entry_that_was_changed(attacked: Path, statement: str, told: str) -> None:
+    ledger = open_ledger()
+    tech = ledger.authenticate("tech", password("tech"))
+    _edit(attacked / "ledger.sqlite", statement)
+    with pytest.raises(DefinitionError, match=f"{told}.*run ctdna ledger verify"):
+        ledger.record(tech, lot("L9"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE settings SET max_failed_logins = 0", "table settings: is missing or not well formed"),
+        ("DELETE FROM settings", "table settings: is missing or not well formed"),
+        ("UPDATE users SET password_digest = CAST(x'ff' AS TEXT) WHERE user = 'tech'", "the database is damaged"),
+        ("UPDATE users SET password_digest = 'x' WHERE user = 'tech'", "user tech: the password was exchanged"),
+    ],
+)
+def test_nobody_logs_in_by_what_was_edited(attacked: Path, statement: str, told: str) -> None:
+    _edit(attacked / "ledger.sqlite", statement)
+    with pytest.raises(DefinitionError, match=told):
+        open_ledger().authenticate("tech", password("tech"))
+
+
+@pytest.mark.parametrize("kind", ["lot.added", "user.added"])
+def test_entries_that_are_not_well_formed_are_not_passed_over(attacked: Path, kind: str) -> None:
+    _edit(attacked / "ledger.sqlite", f"UPDATE entries SET new_payload = '{{}}' WHERE kind = '{kind}'")
+    with pytest.raises(DefinitionError, match=r"entry \d+: is not well formed; run ctdna ledger verify"):
+        list(open_ledger().entries(kind=kind))
+
+
 _CHANGES = ("replace", "insert", "delete", "swap", "empty", "null", "drop row")
 
 

@@ -362,3 +362,14 @@ def test_kept_fastq_without_a_bundle_is_not_verified(place: Place) -> None:
     (place.old / "bundle.json").unlink()
     place.replay("--from-fastq")
     assert place.report.runs[0].inputs == "unverified"
+
+
+@pytest.mark.parametrize("inside", ["old", "old/reports/new", "old/../old"])
+def test_nothing_is_written_into_an_archived_run(place: Place, inside: str) -> None:
+    before = sorted(place.old.rglob("*"))
+    words = ("replay", place.old, "--kit", place.kit.address, "--output", place.folder / inside)
+    told = _told(CliRunner().invoke(ctdna, [str(word) for word in words], standalone_mode=False), InputError)
+    assert "lies in the archived run" in told
+    compared = ("replay", place.old, place.folder / "made", "--compare", "--output", place.folder / inside)
+    _told(CliRunner().invoke(ctdna, [str(word) for word in compared], standalone_mode=False), InputError)
+    assert sorted(place.old.rglob("*")) == before

@@ -1,6 +1,5 @@
 """Documents taken at their bytes: JSON is accepted only in the very form in which this program writes it."""
 
-import json
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -32,27 +31,6 @@ def parse(place: str, content: bytes, model: type[M]) -> M:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise DefinitionError(place, where, first["msg"], _HINT) from error
-    except (ValueError, RecursionError) as error:
-        raise DefinitionError(place, "", "is no JSON document", _HINT) from error
-    if not _is_canonical(document, content):
+    if dump_json(document).encode() != content:
         raise DefinitionError(place, "", "is not in the form that ctdna writes: it was changed", _HINT)
     return document
-
-
-def _is_canonical(document: BaseModel, content: bytes) -> bool:
-    try:
-        return dump_json(document).encode() == content
-    except UnicodeEncodeError:
-        return False
-
-
-def parse_plain(place: str, content: bytes) -> object:
-    """Return what a JSON text holds, of any model, in the canonical form; raises as `parse`."""
-    try:
-        plain = json.loads(content)
-        is_same = isinstance(plain, dict) and dump_json(plain).encode() == content
-    except (ValueError, RecursionError) as error:
-        raise DefinitionError(place, "", "is no JSON document", _HINT) from error
-    if not is_same:
-        raise DefinitionError(place, "", "is not in the form that ctdna writes: it was changed", _HINT)
-    return plain

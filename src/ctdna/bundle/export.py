@@ -10,11 +10,12 @@ import pysam
 from ctdna.bundle.aggregate import AGGREGATES, aggregates_of_run
 from ctdna.bundle.deidentify import Names, names_of, write_deidentified
 from ctdna.bundle.hashing import digest_of_bytes
-from ctdna.bundle.layout import BUNDLE, PROVENANCE, is_own, own_folder, version_of
+from ctdna.bundle.layout import BUNDLE, PROVENANCE, own_folder, version_of
 from ctdna.bundle.make import Bundles, bundle_of_sample, listed_files, run_key, write_bundles, write_seals
 from ctdna.bundle.pseudonyms import site_secret
 from ctdna.bundle.source import FolderSource
-from ctdna.bundle.verify import Case, Opened, check_files, open_bundle
+from ctdna.bundle.trust import site_trust
+from ctdna.bundle.verify import Case, Opened, check_files, open_bundle, own_paths
 from ctdna.formats.atomic import make_folder, refuse_folder, work_folder, write_text
 from ctdna.formats.digest import sha256_of
 from ctdna.formats.documents import dump_json, read_json
@@ -22,7 +23,7 @@ from ctdna.formats.keys import PrivateKey
 from ctdna.formats.relabel import renamer
 from ctdna.formats.stored_zip import write_zip
 from ctdna.ledger.ledger import Ledger
-from ctdna.ledger.local import site_key, site_keys
+from ctdna.ledger.local import site_key
 from ctdna.ledger.records import Actor
 from ctdna.model.bundle import Bundle, Content
 from ctdna.model.errors import InputError
@@ -50,14 +51,11 @@ class Request(NamedTuple):
 
 def _members(case: Case, opened: Opened) -> list[str]:
     """Return the files of a bundle as it stands: those that it lists, its own, its samples', and their versions."""
-    own = {own_folder(None if opened.bundle.kind == "run" else opened.bundle.sample)}
-    own |= {own_folder(sample) for sample in opened.samples}
-    listed = {item.path for item in opened.bundle.files}
+    known = {item.path for item in opened.bundle.files} | own_paths(opened)
     chosen = []
     for path in case.source.sizes:
         version = version_of(path)
-        is_ours = is_own(path) and path.rpartition("/")[0] + "/" in {folder or "/" for folder in own}
-        if path in listed or is_ours or (version is not None and version[0] in opened.samples):
+        if path in known or (version is not None and version[0] in opened.samples):
             chosen.append(path)
     if opened.seal.provenance is not None:
         chosen.append(PROVENANCE)
@@ -177,7 +175,7 @@ def export_bundle(request: Request, witness: Witness | None) -> str:
     folder = own_folder(request.sample)
     if not (request.run / folder / BUNDLE).is_file():
         raise InputError(request.run / folder, "", "holds no bundle.json", "check the run's folder and the sample id")
-    case = Case(FolderSource(request.run), folder, site_keys(), "let pass")
+    case = Case(FolderSource(request.run), folder, site_trust(), "let pass")
     opened = open_bundle(case)
     if opened.key is not None and witness is None:
         what = "is a bundle of a site: its exports are logged in the ledger"

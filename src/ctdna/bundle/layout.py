@@ -12,6 +12,8 @@ SEAL = "bundle.seal.json"
 SEAL_SIGNATURE = "bundle.seal.json.sig"
 PROVENANCE = "provenance.json"
 _OWN = (BUNDLE, SIGNATURE, SEAL, SEAL_SIGNATURE)
+MAX_DEPTH = 16
+"""Of folders; a run has at most four."""
 _LOOSE_FOLDERS = ("logs", "benchmarks")
 _LOOSE_FILES = ("config.yaml", PROVENANCE)
 _COMMON = ("run.json", "lot.json", "lot.json.sig", "fastq/demultiplex.json", "qc/run.json")
@@ -55,11 +57,13 @@ def walk_files(root: Path) -> dict[str, int]:
     """Return the size of each file of a folder by its relative path; hidden names are passed over.
 
     Raises:
-        DefinitionError: there is a link, or something that is neither file nor folder.
+        DefinitionError: there is a link, something that is neither file nor folder, or a folder nested too deep.
     """
     found: dict[str, int] = {}
 
     def look(folder: Path, prefix: str) -> None:
+        if prefix.count("/") > MAX_DEPTH:
+            raise DefinitionError(folder, "", "lies deeper than any folder of a run", "take it out of the run's folder")
         with os.scandir(folder) as entries:
             for entry in sorted(entries, key=lambda item: item.name):
                 if entry.name.startswith("."):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ctdna.bundle.hashing import digest_of_bytes
 from ctdna.bundle.layout import own_folder
 from ctdna.bundle.source import FolderSource, digest_of, read
+from ctdna.bundle.trust import site_trust
 from ctdna.bundle.verify import Case, Opened, open_bundle
 from ctdna.bundle.verify_approvals import amends_of, approved_renderings, check_approvals, moment_of, signed_by
 from ctdna.bundle.verify_results import Documents, check_manifest, check_result, read_documents
@@ -13,7 +14,7 @@ from ctdna.bundle.versions import AMENDMENT, APPROVAL, result_folder, version_fo
 from ctdna.formats.atomic import atomic_path, discard
 from ctdna.formats.signed import signature_path, write_signed
 from ctdna.ledger.ledger import Ledger
-from ctdna.ledger.local import read_site, site_key, site_keys
+from ctdna.ledger.local import read_site, site_key
 from ctdna.ledger.queries import known_site
 from ctdna.ledger.records import Actor
 from ctdna.model.approval import Amendment, Amends, Approval, RenderedFile, SignOff
@@ -73,7 +74,7 @@ def _case(output: Path, sample: str) -> Case:
     if not signature_path(output / folder / "bundle.json").is_file():
         what = "its bundle is not signed: the run was made without an operator and a ledger, or is not finished"
         raise InputError(output, sample, what, "only a run by `ctdna run --user` can be signed off")
-    return Case(FolderSource(output), folder, site_keys(), "refuse")
+    return Case(FolderSource(output), folder, site_trust(), "refuse")
 
 
 def _open(output: Path, sample: str) -> tuple[Case, Opened]:

@@ -150,12 +150,16 @@ def _unlisted(case: Case, bundle: Bundle) -> Iterator[str]:
             yield path
 
 
-def _strangers(case: Case, opened: Opened) -> Iterator[str]:
-    """Yield every member of an archive, or every file of a bundle's own, that no link speaks of."""
-    own = {own_folder(None if opened.bundle.kind == "run" else opened.bundle.sample)}
-    own |= {own_folder(sample) for sample in opened.samples}
+def own_paths(opened: Opened) -> set[str]:
+    """Return the documents of a bundle itself, and of the bundles of its samples."""
+    folders = {own_folder(opened.bundle.sample), *(own_folder(sample) for sample in opened.samples)}
     names = {BUNDLE, SEAL} | ({SIGNATURE, SEAL_SIGNATURE} if opened.key else set())
-    allowed = {folder + name for folder in own for name in names}
+    return {folder + name for folder in folders for name in names}
+
+
+def _strangers(case: Case, opened: Opened) -> Iterator[str]:
+    """Yield every document in a bundle's own folders, and every version, that no link speaks of."""
+    allowed = own_paths(opened)
     for path in case.source.sizes:
         if is_own(path) and (opened.bundle.kind == "run" or path.startswith(case.folder)) and path not in allowed:
             yield path
@@ -170,10 +174,10 @@ def check_archive(case: Case, opened: Opened) -> None:
     Raises:
         DefinitionError: there is another member.
     """
-    listed = {item.path for item in opened.bundle.files}
+    known = {item.path for item in opened.bundle.files} | own_paths(opened)
     for path in case.source.sizes:
         version = version_of(path)
-        is_known = path in listed or is_own(path) or (version is not None and version[0] in opened.samples)
+        is_known = path in known or (version is not None and version[0] in opened.samples)
         if not is_known and not (path == PROVENANCE and opened.seal.provenance is not None):
             raise DefinitionError(case.source.place(path), "", "is not listed in the bundle", "export it again")
 

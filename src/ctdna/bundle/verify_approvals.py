@@ -68,10 +68,10 @@ def _check_entry(at: _Version, name: str, entry: Entry) -> None:
         raise at.fail(name, f"entry {entry.sequence}", "is not signed by a key that this machine trusts")
 
 
-def _check_target(at: _Version, name: str, entry: Entry) -> None:
-    """Check that an entry speaks of this version of this sample's result of this run, by its digest."""
+def _check_target(at: _Version, name: str, entry: Entry, kind: type[ResultSigned] | type[ResultMade]) -> None:
+    """Check that an entry is of a kind, and speaks of this version of this result of this run, by its digest."""
     payload = entry.new
-    if not isinstance(payload, ResultSigned | ResultMade):
+    if not isinstance(payload, kind):
         raise at.fail(name, f"entry {entry.sequence}", f"is of kind {payload.kind}")
     expected = (at.opened.bundle.run, at.sample, at.number, digest_of_bytes(at.documents.result))
     if (payload.run, payload.sample, payload.version, payload.digest) != expected:
@@ -103,7 +103,7 @@ def _check_signatures(at: _Version, approval: Approval) -> None:
     shown, entries = approval.sign_off.signatures, approval.entries
     for entry in entries:
         _check_entry(at, APPROVAL, entry)
-        _check_target(at, APPROVAL, entry)
+        _check_target(at, APPROVAL, entry, ResultSigned)
     if len(shown) != len(entries) or any(
         item != signed_by(entry, item.full_name) for item, entry in zip(shown, entries, strict=False)
     ):
@@ -180,10 +180,10 @@ def _check_amendment(at: _Version, amends: Amends) -> tuple[Amendment, PublicKey
     key = require_signature(at.case, path, content, "report")
     _check_sign_off(at, AMENDMENT, amendment.sign_off, amends)
     _check_entry(at, AMENDMENT, amendment.entry)
-    _check_target(at, AMENDMENT, amendment.entry)
+    _check_target(at, AMENDMENT, amendment.entry, ResultMade)
     said = amendment.sign_off.amends.why if amendment.sign_off.amends else ""
-    if not isinstance(amendment.entry.new, ResultMade) or amendment.entry.why != said:
-        raise at.fail(AMENDMENT, "entry", "is not the ledger's entry of this version")
+    if amendment.entry.why != said:
+        raise at.fail(AMENDMENT, "entry", "gives another reason than the document")
     if amendment.sign_off.signatures:
         raise at.fail(AMENDMENT, "signatures", "stand where there are none yet")
     return amendment, key

@@ -78,6 +78,39 @@ def join(site: str, key_name: str, passphrase_file: Path | None) -> None:
     click.echo(f"{ledger.name}\tentries {ledger.head().sequence}")
 
 
+@command.command("settings")
+@click.option("--min-password-length", type=click.IntRange(8), help="Letters that a new password has at least.")
+@click.option("--max-failed-logins", type=click.IntRange(1), help="Wrong passwords in a row that lock an account.")
+@click.option("--lock-minutes", type=click.IntRange(0), help="How long; 0: until an administrator unlocks.")
+@click.option("--why", required=True, help="Why; it stands in the ledger.")
+@identity()
+def settings(
+    min_password_length: int | None,
+    max_failed_logins: int | None,
+    lock_minutes: int | None,
+    why: str,
+    user: str,
+    password_file: Path | None,
+) -> None:
+    """Change the length of passwords and the lock-out; the ledger keeps the old values. An administrator may."""
+    from ctdna.cli.identity import actor_of
+    from ctdna.ledger.open import open_ledger
+    from ctdna.model.errors import InputError
+
+    named = {
+        "min_password_length": min_password_length,
+        "max_failed_logins": max_failed_logins,
+        "lock_minutes": lock_minutes,
+    }
+    changes = {name: value for name, value in named.items() if value is not None}
+    if not changes:
+        raise InputError(None, "ledger settings", "nothing is to be changed", "see ctdna ledger settings --help")
+    ledger = open_ledger()
+    actor = actor_of(ledger, user, password_file)
+    entry = ledger.record(actor, ledger.settings().model_copy(update=changes), why=why)
+    click.echo(f"entry {entry.sequence}\t" + "\t".join(f"{name} {value}" for name, value in changes.items()))
+
+
 @command.command("migrate")
 def migrate() -> None:
     """Bring the tables of an older ctdna's ledger to the present form; make a backup before."""

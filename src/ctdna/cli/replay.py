@@ -96,12 +96,13 @@ def command(
     with 0 where the results are equivalent, with 4 where they are not or where it is not shown.
     """
     from ctdna.kit.load import load_kit
-    from ctdna.orchestrate.replay import ReplayRequest, replay, stand_beside
+    from ctdna.orchestrate.replay import ReplayRequest, check_place, replay, stand_beside
     from ctdna.orchestrate.replay import compare as compare_all
     from ctdna.validation.equivalence_files import own_site_key, write_equivalence
 
     rerun = {"build": build, "align": align, "archive": archive, "threads": threads, "fastq": from_fastq or None}
     _check(runs, kit_name, compare, rerun)
+    check_place(output, runs)
     chosen, key = _limits(limits), own_site_key()
     found: tuple[Replayed, ...]
     if compare:

@@ -24,11 +24,11 @@ def command(bundle: Path, unsigned: bool, no_render: bool, inputs: Path | None, 
     is read where it is, never unpacked. Nothing is fetched. Each link is printed as it holds; a note says what is not
     at hand here: the kit, the build, the ledger, the inputs.
     """
+    from ctdna.bundle.trust import site_trust
     from ctdna.bundle.walk import Wanted, verify
-    from ctdna.ledger.local import site_keys
 
     wanted = Wanted("let pass" if unsigned else "refuse", not no_render, inputs, threads)
-    for link in verify(bundle, site_keys(), ledger_here(), wanted):
+    for link in verify(bundle, site_trust(), ledger_here(), wanted):
         click.echo(f"{'note' if link.is_note else 'holds'}\t{link.name}\t{link.what}")
     click.echo("verified")
     return 0

@@ -18,8 +18,8 @@ PRIVATE, PUBLIC = ".key", ".pub"
 ROLES: tuple[KeyRole, ...] = ("manufacturer", "site")
 
 
-def _message(purpose: Purpose, content: bytes) -> bytes:
-    return b"\0".join((b"ctdna", purpose.encode(), hashlib.sha256(content).digest()))
+def _message(purpose: Purpose, signer: str, content: bytes) -> bytes:
+    return b"\0".join((b"ctdna", purpose.encode(), signer.encode(), hashlib.sha256(content).digest()))
 
 
 class PublicKey(NamedTuple):
@@ -38,7 +38,7 @@ class PublicKey(NamedTuple):
         if signature.key_id != self.key_id or signature.purpose != purpose:
             return False
         try:
-            self.key.verify(bytes.fromhex(signature.value), _message(purpose, content))
+            self.key.verify(bytes.fromhex(signature.value), _message(purpose, signature.signer, content))
         except InvalidSignature:
             return False
         return True
@@ -57,7 +57,7 @@ class PrivateKey(NamedTuple):
 
     def sign(self, purpose: Purpose, content: bytes) -> Signature:
         """Return the signature over a content; the same content gives the same signature."""
-        value = self.key.sign(_message(purpose, content)).hex()
+        value = self.key.sign(_message(purpose, self.name, content)).hex()
         return Signature(key_id=self.public.key_id, signer=self.name, purpose=purpose, value=value)
 
 

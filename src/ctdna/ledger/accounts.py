@@ -44,7 +44,9 @@ def stored_hash(name: str, connection: Connection, user: str) -> str | None:
     if row is None:
         return None
     if digest_of_hash(row.password_hash) != row.password_digest:
-        raise DefinitionError(name, f"user {user}", "the password was exchanged in the database", "run ledger verify")
+        raise DefinitionError(
+            name, f"user {user}", "the password was exchanged in the database", "run ctdna ledger verify"
+        )
     return str(row.password_hash)
 
 

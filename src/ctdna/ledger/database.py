@@ -97,8 +97,6 @@ class Database:
             yield
         except DBAPIError as error:
             raise told(self.name, error) from error
-        except UnicodeDecodeError as error:
-            raise DefinitionError(self.name, "", "holds bytes that are no text", "restore it from a backup") from error
 
 
 def told(name: str, error: DBAPIError) -> CtdnaError:

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import select
+
 from ctdna.formats.atomic import make_folder, writable_error
 from ctdna.formats.home import home
 from ctdna.formats.keys import PRIVATE, PrivateKey, keys_folder, read_public_key
-from ctdna.ledger import schema
+from ctdna.ledger import schema, tables
 from ctdna.ledger.accounts import new_account
 from ctdna.ledger.database import Database, parse_url, sqlite_url
 from ctdna.ledger.ledger import Ledger
@@ -36,11 +38,15 @@ def has_ledger(url: str | None = None) -> bool:
         InputError: the URL is wrong, or the server does not answer.
         DefinitionError: the file is no database.
     """
-    database = _database(url)
+    return _is_begun(_database(url))
+
+
+def _is_begun(database: Database) -> bool:
+    """Return whether there is an entry: a database whose making was broken off has none."""
     if not database.exists():
         return False
     with database.reading() as connection:
-        return last_entry(database.name, connection) is not None
+        return connection.execute(select(tables.entries.c.sequence).limit(1)).first() is not None
 
 
 def open_ledger(url: str | None = None, clock: Callable[[], str] = utc_now) -> Ledger:
@@ -53,7 +59,7 @@ def open_ledger(url: str | None = None, clock: Callable[[], str] = utc_now) -> L
         DefinitionError: the database is damaged, or of a newer ctdna.
     """
     database = _database(url)
-    if not database.exists():
+    if not _is_begun(database):
         raise InputError(database.name, "", "there is no ledger", "make one by ctdna ledger init")
     with database.reading() as connection:
         schema.check_version(database.name, connection)
@@ -84,7 +90,7 @@ def init_ledger(
     _check_own(key)
     founder = new_account(administrator, administrator, full_name, ("administrator",), password, site.site, settings)
     if site_path().is_file() or anchor_path().is_file():
-        raise InputError(site_path(), "", "this machine has a ledger already", "use it, or another CTDNA_HOME")
+        raise InputError(site_path(), "", "this machine has a ledger already", "use it, or join it again")
     if database.is_sqlite:
         _make_file(Path(database.name))
     with database.writing() as connection:

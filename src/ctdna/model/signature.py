@@ -15,7 +15,7 @@ Purpose = Literal["kit-state", "lot", "build", "bundle", "report", "ledger-entry
 
 
 class Signature(Frozen):
-    """An Ed25519 signature (RFC 8032) over `ctdna`, the purpose and the SHA-256 of a content."""
+    """An Ed25519 signature (RFC 8032) over `ctdna`, the purpose, the signer and the SHA-256 of a content."""
 
     key_id: str = Field(pattern=KEY_ID)
     """First 16 hex digits of the SHA-256 of the raw public key."""

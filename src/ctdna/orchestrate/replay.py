@@ -63,6 +63,17 @@ class Replayed(NamedTuple):
     failure: str | None
 
 
+def check_place(output: Path, runs: tuple[Path, ...]) -> None:
+    """Check that what is made lies in no archived run.
+
+    Raises:
+        InputError: it would.
+    """
+    for run in runs:
+        if output.resolve().is_relative_to(run.resolve()):
+            raise InputError(output, "--output", f"lies in the archived run {run}", "choose a place of its own")
+
+
 def _command(program: Path | None) -> list[str]:
     """Return how the candidate's `ctdna` is started.
 
