@@ -141,7 +141,7 @@ def _failing(
     if serial is None:
         yield Failing("instrument_unknown", "the input names no instrument")
     elif ledger.instrument(serial) is None:
-        yield Failing("instrument_unknown", f"instrument {serial} is not registered; see ctdna instrument add")
+        yield Failing("instrument_unknown", f"instrument {serial} is not registered; see ctdna site add-instrument")
 
 
 def _lot_failing(
