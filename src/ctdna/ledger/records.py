@@ -45,7 +45,7 @@ class Instrument(NamedTuple):
 
 
 class Lot(NamedTuple):
-    """A lot of a kit."""
+    """A lot's file for one kit version."""
 
     lot: str
     kit: str
