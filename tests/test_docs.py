@@ -1,5 +1,6 @@
 """The documentation held against the program: commands, options, links, VCF fields, filters, reasons."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -108,6 +109,24 @@ def test_the_search_for_command_lines_finds_them_and_their_faults() -> None:
         "ctdna kit shew: no command shew",
     ]
     assert fault_of("kit show NAME@VERSION") == fault_of("group --edits=1") == fault_of("--debug call --help") == ""
+
+
+def _hints(source: str) -> Iterator[str]:
+    """Yield what follows `ctdna` in each message of a module that tells the user to give a command."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for found in re.finditer(r"(?:see |by |run |`)ctdna ([a-z]+[a-z-]*)((?: [a-z-]+)?)", node.value):
+                command = ctdna.get_command(click.Context(ctdna), found[1])
+                yield found[1] + (found[2] if isinstance(command, click.Group) else "")
+
+
+def test_every_command_that_a_message_names_exists() -> None:
+    hints = [hint for path in (ROOT / "src").rglob("*.py") for hint in _hints(path.read_text(encoding="utf-8"))]
+    assert len(hints) > 50
+    assert [fault for hint in hints if (fault := fault_of(hint))] == []
+    assert [fault_of(hint) for hint in _hints("x = 'see ctdna site add-machine'")] == [
+        "ctdna site add-machine: no command add-machine"
+    ]
 
 
 def _options(command: click.Command) -> set[str]:

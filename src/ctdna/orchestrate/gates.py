@@ -144,7 +144,7 @@ def _failing(
         why = [warning for warning in manifest.warnings if warning.startswith(TELL)]
         yield Failing("instrument_unknown", "; ".join(("the input names no instrument", *why)))
     elif ledger.instrument(serial) is None:
-        yield Failing("instrument_unknown", f"instrument {serial} is not registered; see ctdna instrument add")
+        yield Failing("instrument_unknown", f"instrument {serial} is not registered; see ctdna site add-instrument")
 
 
 def _lot_failing(

@@ -13,10 +13,10 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 @cache
-def template(name: str) -> Template:
-    """Return a template of the report's folder; every text put into it is escaped and printable."""
+def template(name: str, folder: Path = TEMPLATES) -> Template:
+    """Return a template of a folder, the report's own if none is named; every text in it is escaped and printable."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
