@@ -193,16 +193,16 @@ def test_lots_are_made_added_listed_shown_and_checked(shop: Shop) -> None:
     assert shop.do("lot", "list") == ""
     with pytest.raises(InputError, match="lot `L1` is not held here; held: none; see ctdna lot add"):
         shop.do("lot", "show", "L1")
-    shop.do("lot", "add", shop.root / "made" / "L1.json", user="tech")
+    shop.do("lot", "add", shop.root / "made" / f"L1.{KIT}.json", user="tech")
     assert shop.do("lot", "list").startswith(f"L1\t{KIT}\texpires 2027-01-31")
     shown = json.loads(shop.do("lot", "show", "L1"))
     assert shown["lot"]["controls"] == [{"label": label, "vaf_min": 0.002, "vaf_max": 0.01}]
     assert shown["lot"]["ntc_max_molecules"] == 5
-    noted = shop.world.ledger.lot("L1")
+    noted = shop.world.ledger.lot("L1", KIT)
     assert noted is not None
     assert (noted.digest, noted.kit, noted.expires) == (shown["digest"], KIT, "2027-01-31")
-    with pytest.raises(InputError, match="lot L1 is held and in the ledger already"):
-        shop.do("lot", "add", shop.root / "made" / "L1.json", user="tech")
+    with pytest.raises(InputError, match=rf"lot L1 of {KIT} is held and in the ledger already"):
+        shop.do("lot", "add", shop.root / "made" / f"L1.{KIT}.json", user="tech")
     assert shop.do("lot", "check", "L1", "--kit", KIT, "--date", "2027-01-31") == "L1: good\n"
     bad = shop.do("lot", "check", "L1", "--kit", "ctdna-demo@1.0.0", "--date", "2027-02-01")
     assert [line.split(":")[0] for line in bad.splitlines()] == ["lot_of_other_kit", "lot_expired", "L1"]
@@ -213,14 +213,43 @@ def test_a_lot_whose_file_was_lost_is_added_again_and_another_of_its_name_is_not
     states.move(states.copy_demo(shop.kits, "1.1.0"), shop.key, "investigational")
     for folder, day in (("one", "2027-01-31"), ("two", "2029-01-31")):
         shop.do("lot", "new", "L1", "--kit", KIT, "--expires", day, "--output", shop.root / folder, "--key", "acme")
-    shop.do("lot", "add", shop.root / "one" / "L1.json", user="dir")
-    held = shop.root / "home" / "lots" / "L1.json"
+    shop.do("lot", "add", shop.root / "one" / f"L1.{KIT}.json", user="dir")
+    held = shop.root / "home" / "lots" / f"L1.{KIT}.json"
     held.unlink()
-    with pytest.raises(DefinitionError, match="the ledger has another file of lot L1"):
-        shop.do("lot", "add", shop.root / "two" / "L1.json", user="dir")
-    shop.do("lot", "add", shop.root / "one" / "L1.json", user="dir")
+    with pytest.raises(DefinitionError, match=f"the ledger has another file of lot L1 of {KIT}"):
+        shop.do("lot", "add", shop.root / "two" / f"L1.{KIT}.json", user="dir")
+    shop.do("lot", "add", shop.root / "one" / f"L1.{KIT}.json", user="dir")
     assert held.is_file()
     assert len(list(shop.world.ledger.entries(kind="lot.added"))) == 1
+
+
+@pytest.mark.req("REQ-LOT-004")
+def test_the_same_lot_is_made_added_and_shown_for_each_kit_version(shop: Shop) -> None:
+    following = "ctdna-demo@1.2.0"
+    for address, day in ((KIT, "2027-01-31"), (following, "2026-06-30")):
+        states.move(states.copy_demo(shop.kits, address.split("@")[1]), shop.key, "investigational")
+        shop.do("lot", "new", "L1", "--kit", address, "--expires", day, "--output", shop.root / "made", "--key", "acme")
+        added = shop.do("lot", "add", shop.root / "made" / f"L1.{address}.json", user="tech")
+        assert added.endswith(f"\t{shop.root / 'home' / 'lots' / f'L1.{address}.json'}\n")
+    assert [line.split("\t")[:2] for line in shop.do("lot", "list").splitlines()] == [["L1", KIT], ["L1", following]]
+    assert shop.do("lot", "list", "--kit", following).split("\t")[:3] == ["L1", following, "expires 2026-06-30"]
+    with pytest.raises(InputError, match=rf"LOT: lot `L1` is held for {KIT}, {following}; name one of them by --kit"):
+        shop.do("lot", "show", "L1")
+    shown = [json.loads(shop.do("lot", "show", "L1", "--kit", address))["lot"] for address in (KIT, following)]
+    assert [(one["kit"], one["expires"]) for one in shown] == [(KIT, "2027-01-31"), (following, "2026-06-30")]
+    with pytest.raises(
+        InputError, match=rf"lot `L1` is not held here for ctdna-demo@1\.0\.0; held: L1 of {KIT}, L1 of"
+    ):
+        shop.do("lot", "show", "L1", "--kit", "ctdna-demo@1.0.0")
+    assert shop.do("lot", "check", "L1", "--kit", KIT, "--date", "2026-07-01") == "L1: good\n"
+    late = shop.do("lot", "check", "L1", "--kit", following, "--date", "2026-07-01")
+    assert late.startswith("lot_expired: lot L1 expired on 2026-06-30")
+    other = shop.do("lot", "check", "L1", "--kit", "ctdna-demo@1.0.0", "--date", "2026-01-01")
+    assert other.startswith(f"lot_of_other_kit: lot L1 is of {following} with content ")
+    assert f"... and of {KIT} with content " in other
+    with pytest.raises(InputError, match=rf"lot `L2` is not held here; held: L1 of {KIT}"):
+        shop.do("lot", "check", "L2", "--kit", KIT)
+    assert [entry.subject for entry in shop.world.ledger.entries(kind="lot.added")] == ["lot L1", "lot L1"]
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def _lot(lab: Lab, run_folder: Path) -> Path:
         "lot", "new", "L1", "--kit", KIT, "--expires", "2090-12-31", "--control", f"{PROMISED}=0.8:0.9",
         "--output", lab.root / "made", "--key", "acme",
     )  # fmt: skip
-    lab.do("lot", "add", lab.root / "made" / "L1.json", user="tech")
+    lab.do("lot", "add", lab.root / "made" / f"L1.{KIT}.json", user="tech")
     return with_lot(run_folder / "SampleSheet.csv", "L1", lab.root / "sheet.csv")
 
 

@@ -57,7 +57,7 @@ def test_what_the_entries_add_up_to(world: World) -> None:
     assert instrument.model == "NovaSeq 6000"
     assert ledger.instruments() == (instrument,)
     assert ledger.instrument("A00002") is None
-    known = ledger.lot("L1")
+    known = ledger.lot("L1", "ctdna-demo@1.0.0")
     assert known is not None
     assert (known.kit, known.expires) == ("ctdna-demo@1.0.0", "2030-12-31")
     assert ledger.lots() == (known,)
@@ -380,6 +380,22 @@ def test_what_is_there_is_changed_with_a_reason_and_keeps_its_old_value(world: W
         world.ledger.record(tech, lot("L1", "2032-12-31"), why="again", old=lot("L1"))
     with pytest.raises(InputError, match="lot L7: is not in the ledger"):
         world.ledger.record(tech, lot("L7"), why="again", old=lot("L7"))
+
+
+@pytest.mark.req("REQ-LOT-004")
+def test_a_lot_stands_in_the_ledger_once_for_each_kit_version(world: World) -> None:
+    tech, other = world.actor("tech"), "ctdna-demo@1.1.0"
+    world.ledger.record(tech, lot("L1"))
+    entry = world.ledger.record(tech, lot("L1", "2029-06-30", other))
+    assert (entry.subject, entry.old) == ("lot L1", None)
+    with pytest.raises(InputError, match="lot L1: is in the ledger already; a change of it needs a reason"):
+        world.ledger.record(tech, lot("L1", "2031-12-31", other))
+    assert [(one.lot, one.kit, one.expires) for one in world.ledger.lots()] == [
+        ("L1", "ctdna-demo@1.0.0", "2030-12-31"), ("L1", other, "2029-06-30"),
+    ]  # fmt: skip
+    assert world.ledger.lot("L1", other) == world.ledger.lots()[1]
+    assert world.ledger.lot("L1", "ctdna-demo@1.2.0") is None
+    assert world.ledger.verify() == ()
 
 
 def test_runs_and_kits_follow_from_what_is_there(world: World) -> None:

@@ -95,7 +95,7 @@ def test_the_full_ledger_has_no_fault_and_rows_in_every_table(full_home: Path) -
         ),
         (
             "UPDATE lots SET expires = '2035-12-31'",
-            "table lots, lot L1: column expires: found '2035-12-31', expected '2030-12-31'",
+            "table lots, lot L1, kit ctdna-demo@1.0.0: column expires: found '2035-12-31', expected '2030-12-31'",
         ),
         ("DELETE FROM signatures WHERE user = 'rev'", "user rev: the row is missing"),
         (
@@ -422,7 +422,7 @@ def _forge(attacked: Path, **changes: object) -> Entry:
     [
         (
             {"user": "tech", "role": "technician", "new": lot("L3").model_copy(update={"kind": "lot.added"})},
-            "table lots, lot L3: the row is missing",
+            "table lots, lot L3, kit ctdna-demo@1.0.0: the row is missing",
         ),
         (
             {

@@ -94,9 +94,8 @@ def kit_moved(before: str | None, after: str) -> model.KitMoved:
     )
 
 
-def lot(name: str, expires: str = "2030-12-31") -> model.LotAdded:
+def lot(name: str, expires: str = "2030-12-31", kit: str = "ctdna-demo@1.0.0") -> model.LotAdded:
     """Return a lot of the demo kit."""
-    kit = "ctdna-demo@1.0.0"
     return model.LotAdded(lot=name, kit=kit, kit_digest=digest("a"), expires=expires, digest=digest("f"))
 
 

@@ -14,7 +14,7 @@ from ctdna.formats.keys import PrivateKey
 from ctdna.kit.authority import Authority
 from ctdna.kit.load import LoadedKit, read_kit
 from ctdna.kit.lock import STATES
-from ctdna.kit.lots import add_lot, lots_folder, read_lot, write_lot
+from ctdna.kit.lots import add_lot, lot_file, lots_folder, read_lot, write_lot
 from ctdna.kit.moves import freeze
 from ctdna.kit.states import states_text
 from ctdna.model.errors import AuthorityError, CtdnaError, DefinitionError, InputError
@@ -55,7 +55,7 @@ class Bench(NamedTuple):
     ) -> None:
         kit = kit or self.kit
         folder.mkdir(exist_ok=True)
-        path = folder / f"{name}.json"
+        path = folder / lot_file(name, kit.address)
         lot = Lot(lot=name, kit=kit.address, kit_digest=kit.digest, expires=expires)
         write_lot(lot, kit, path, self.key)
         add_lot(read_lot(path), self.authority())
@@ -115,7 +115,7 @@ def test_a_run_that_passes_every_gate_is_of_clinical_use(bench: Bench) -> None:
     )  # fmt: skip
     assert trace.lot is not None
     assert (trace.lot.lot, trace.lot.expires) == ("L1", "2026-12-31")
-    assert trace.lot.digest == read_lot(lots_folder() / "L1.json").digest
+    assert trace.lot.digest == read_lot(lots_folder() / lot_file("L1", bench.kit.address)).digest
     assert trace.build == build()
 
 
@@ -235,14 +235,14 @@ def test_samples_of_a_run_agree_in_their_lot(bench: Bench) -> None:
 @pytest.mark.req("REQ-LOT-002")
 def test_a_lot_that_was_put_there_by_hand_is_unknown(bench: Bench, tmp_path: Path) -> None:
     lot = Lot(lot="L3", kit=bench.kit.address, kit_digest=bench.kit.digest, expires="2030-01-01")
-    write_lot(lot, bench.kit, lots_folder() / "L3.json", bench.key)
-    with pytest.raises(AuthorityError, match="gate lot_unknown: lot L3 is not in the ledger"):
+    write_lot(lot, bench.kit, lots_folder() / lot_file("L3", bench.kit.address), bench.key)
+    with pytest.raises(AuthorityError, match=r"gate lot_unknown: lot L3 of ctdna-demo@1\.0\.0 is not in the ledger"):
         bench.start(lots=("L3", "L3"))
 
 
 @pytest.mark.req("REQ-LOT-001")
 def test_a_lot_that_was_exchanged_with_its_signature_is_refused(bench: Bench) -> None:
-    path = lots_folder() / "L1.json"
+    path = lots_folder() / lot_file("L1", bench.kit.address)
     path.unlink()
     lot = Lot(lot="L1", kit=bench.kit.address, kit_digest=bench.kit.digest, expires="2039-12-31")
     write_lot(lot, bench.kit, path, bench.key)
@@ -257,6 +257,56 @@ def test_a_lot_of_the_same_version_but_other_content_is_of_another_kit(bench: Be
     bench.add_lot(tmp_path / "o", "L4", states.move(folder, bench.key, "investigational"))
     with pytest.raises(AuthorityError, match=r"gate lot_of_other_kit: lot L4 is of ctdna-demo@1\.0\.0 with content"):
         bench.start(lots=("L4", "L4"))
+
+
+def _later(bench: Bench, folder: Path, *versions: str) -> list[LoadedKit]:
+    return [
+        states.move(states.copy_demo(folder, version), bench.key, "investigational", "released", builds=(BUILD,))
+        for version in versions
+    ]
+
+
+@pytest.mark.req("REQ-LOT-004")
+def test_a_run_has_the_lots_file_of_its_own_kit_version(bench: Bench, tmp_path: Path) -> None:
+    (following,) = _later(bench, tmp_path / "k", "1.1.0")
+    with pytest.raises(AuthorityError, match=r"gate lot_of_other_kit: lot L1 is of ctdna-demo@1\.0\.0 with content"):
+        bench._replace(kit=following).start()
+    bench.add_lot(tmp_path / "lots", kit=following, expires="2026-06-30")
+    for kit, expires in ((bench.kit, "2026-12-31"), (following, "2026-06-30")):
+        gated = bench._replace(kit=kit).start()
+        assert (gated.trace.use, gated.trace.overrides) == ("clinical", ())
+        assert gated.lot is not None
+        assert (gated.lot.lot.kit, gated.lot.lot.expires) == (kit.address, expires)
+        assert gated.trace.lot is not None
+        assert gated.trace.lot.digest == gated.lot.digest
+    summer = date(2026, 7, 1)
+    assert bench.start(day=summer).trace.use == "clinical"
+    with pytest.raises(AuthorityError, match="gate lot_expired: lot L1 expired on 2026-06-30"):
+        bench._replace(kit=following).start(day=summer)
+
+
+@pytest.mark.req("REQ-LOT-002", "REQ-LOT-004")
+def test_a_lot_of_several_other_kit_versions_stops_and_names_them(bench: Bench, tmp_path: Path) -> None:
+    second, third = _later(bench, tmp_path / "k", "1.1.0", "1.2.0")
+    bench.add_lot(tmp_path / "lots", kit=second, expires="2026-06-30")
+    run = bench._replace(kit=third)
+    names = r"lot L1 is of ctdna-demo@1\.1\.0 with .* and of ctdna-demo@1\.0\.0 with .*, not of ctdna-demo@1\.2\.0"
+    with pytest.raises(AuthorityError, match=f"gate lot_of_other_kit: {names}"):
+        run.start()
+    bench.grant("lot_of_other_kit")
+    trace = run.start().trace
+    assert trace.lot is not None
+    assert trace.lot.expires == "2026-06-30"
+
+
+@pytest.mark.req("REQ-LOT-002", "REQ-LOT-004")
+def test_a_lot_put_there_by_hand_for_another_kit_version_is_unknown(bench: Bench, tmp_path: Path) -> None:
+    (following,) = _later(bench, tmp_path / "k", "1.1.0")
+    lot = Lot(lot="L1", kit=following.address, kit_digest=following.digest, expires="2030-01-01")
+    write_lot(lot, following, lots_folder() / lot_file("L1", following.address), bench.key)
+    with pytest.raises(AuthorityError, match=r"gate lot_unknown: lot L1 of ctdna-demo@1\.1\.0 is not in the ledger"):
+        bench._replace(kit=following).start()
+    assert bench.start().trace.use == "clinical"
 
 
 def _cut_last(kit: LoadedKit) -> None:

@@ -16,6 +16,7 @@ from ctdna.kit.authority import Authority
 from ctdna.kit.load import LoadedKit, load_kit
 from ctdna.kit.lots import LOT, add_lot, read_lot, write_lot
 from ctdna.model.errors import AuthorityError, DefinitionError, InputError
+from ctdna.model.ledger import InstrumentAdded
 from ctdna.model.lot import Lot, LotExpectation
 from ctdna.model.manifest import RunManifest
 from ctdna.model.trace import BuildFacts
@@ -26,8 +27,9 @@ from ctdna.orchestrate.job import JobRequest
 from ctdna.orchestrate.prepare import Prepared, prepare
 from ctdna.orchestrate.progress import Progress
 from ctdna.orchestrate.workflow import WorkflowOptions
+from tests.builders import write_fastq
 from tests.kit import states
-from tests.ledger.world import digest, make_world
+from tests.ledger.world import SITE, digest, make_world
 
 SHEET = """[Header]
 FileFormatVersion,2
@@ -101,6 +103,55 @@ def test_a_refused_run_leaves_neither_folder_nor_entry(site: Site) -> None:
         site.prepare(user=None)
     assert not (site.root / "out").exists()
     assert site.kinds() == []
+
+
+def _sequence(site: Site, **instruments: str) -> None:
+    """Give each sample's gzipped FASTQ files a pair of an instrument's."""
+    for sample, instrument in instruments.items():
+        for mate in (1, 2):
+            name = f"{instrument}:7:HDEMODSX1:1:1101:{mate}:2 {mate}:N:0:ACGTACGT+TTGGCCAA"
+            write_fastq(site.reads / f"{sample}_R{mate}.fastq.gz", [(name, "ACGT", "IIII")])
+
+
+@pytest.mark.req("REQ-RUN-013")
+def test_an_instrument_that_is_registered_passes_for_fastq_too(site: Site) -> None:
+    _sequence(site, s1="A00042", s2="A00042", left_out="M9")
+    with pytest.raises(AuthorityError, match="gate instrument_unknown: instrument A00042 is not registered"):
+        site.prepare()
+    serial = InstrumentAdded(serial="A00042", model="NovaSeq 6000", site=SITE)
+    site.world.ledger.record(site.world.actor("root"), serial)
+    made = site.prepare().manifest
+    assert (made.instrument, made.flow_cell, made.warnings) == ("A00042", "HDEMODSX1", ())
+    assert made.trace is not None
+    assert (made.trace.use, made.trace.overrides) == ("clinical", ())
+    run = site.world.ledger.run(run_key(made))
+    assert run is not None
+    assert run.instrument == "A00042"
+    assert site.kinds() == ["run.started"]
+
+
+@pytest.mark.req("REQ-RUN-013")
+def test_fastq_of_two_instruments_names_none_and_says_so(site: Site) -> None:
+    _sequence(site, s1="A00042", s2="A00043")
+    several = r"read names tell several instruments: A00042 \(s1_R1.fastq.gz\), A00043 \(s2_R1.fastq.gz\)"
+    with pytest.raises(AuthorityError, match=f"gate instrument_unknown: the input names no instrument; {several}"):
+        site.prepare()
+    site.grant("instrument_unknown")
+    made = site.prepare().manifest
+    assert (made.instrument, made.flow_cell) == (None, "HDEMODSX1")
+    assert [warning.split(":")[0] for warning in made.warnings] == ["read names tell several instruments"]
+
+
+def test_the_reads_of_no_sample_are_no_sample(tmp_path: Path, site: Site) -> None:
+    kit = states.copy_demo(tmp_path / "kits", "0.9.0")
+    _sequence(site, s1="A00042", s2="A00042", Undetermined="M9")
+    made = prepare(site.reads, f"ctdna-demo@{kit.name}", tmp_path / "loose", None).manifest
+    assert [sample.sample_id for sample in made.samples] == ["s1", "s2"]
+    assert made.instrument == "A00042"
+    for path in site.reads.glob("s*"):
+        path.unlink()
+    with pytest.raises(InputError, match="found no sample but Undetermined; give a folder with samples"):
+        prepare(site.reads, f"ctdna-demo@{kit.name}", tmp_path / "none", None)
 
 
 @pytest.mark.req("REQ-GAT-004")

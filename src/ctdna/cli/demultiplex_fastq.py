@@ -7,7 +7,7 @@ from pathlib import Path
 from ctdna.formats.atomic import write_text
 from ctdna.formats.documents import write_json
 from ctdna.formats.fastq import FastqWriter, iter_fastq, iter_pairs
-from ctdna.formats.fastq_folder import FastqSample, read_fastq_folder
+from ctdna.formats.fastq_folder import UNDETERMINED, FastqSample, read_fastq_folder
 from ctdna.model.columns import FastqColumns
 from ctdna.model.errors import InputError
 from ctdna.model.metrics import StageMetrics
@@ -20,7 +20,7 @@ def _choose(
     path: Path, found: tuple[FastqSample, ...], sheet: SampleSheet | None, warn: _Warn
 ) -> list[tuple[str, FastqSample]]:
     """Return the samples to write, by the sheet's ids where there is a sheet."""
-    named = [sample for sample in found if sample.sample_id != "Undetermined"]
+    named = [sample for sample in found if sample.sample_id != UNDETERMINED]
     if sheet is None:
         if not named:
             raise InputError(path, "", "found no sample but Undetermined", "give a folder with samples")

@@ -23,8 +23,9 @@ def command() -> None:
     """Make, add and check lots of kits.
 
     A lot file says of which kit version the lot is, until when it is used, and what its controls must show. It is
-    signed by a manufacturer's key. The laboratory adds it; a run looks its sample sheet's Kit_Lot up among the lots
-    that this machine holds in `lots` of CTDNA_HOME.
+    signed by a manufacturer's key; a lot that serves several kit versions has a file for each. The laboratory adds it;
+    a run looks its sample sheet's Kit_Lot up, for its own kit version, among the lots that this machine holds in `lots`
+    of CTDNA_HOME.
     """
 
 
@@ -61,7 +62,7 @@ def _expectation(text: str) -> "LotExpectation":
     type=click.IntRange(min=0),
     help="Most molecules on target in a no-template control, in place of the kit's.",
 )
-@output_path("--output", "Folder to write LOT.json and LOT.json.sig into.")
+@output_path("--output", "Folder to write LOT.NAME@VERSION.json and its signature into.")
 @signing_key("The manufacturer's key that signs the lot.")
 def new(
     name: str, kit_name: str, expires: date, controls: tuple[str, ...], ntc_max_molecules: int | None, output: Path,
@@ -72,7 +73,7 @@ def new(
 
     from ctdna.formats.atomic import make_folder
     from ctdna.kit.load import load_kit
-    from ctdna.kit.lots import read_lot, write_lot
+    from ctdna.kit.lots import lot_file, read_lot, write_lot
     from ctdna.model.lot import LOT_NAME, Lot
 
     if not re.fullmatch(LOT_NAME, name):
@@ -92,7 +93,7 @@ def new(
         ntc_max_molecules=ntc_max_molecules,
     )
     make_folder(output)
-    path = output / f"{name}.json"
+    path = output / lot_file(name, kit.address)
     write_lot(lot, kit, path, open_key(key_name, passphrase_file))
     click.echo(f"{_line(read_lot(path))}\t{path}")
 
@@ -117,31 +118,40 @@ def add(file: Path, user: str, password_file: Path | None) -> None:
 
 
 @command.command("list")
-def list_lots() -> None:
+@click.option("--kit", metavar="NAME@VERSION", default=None, help="Those of one kit version only.")
+def list_lots(kit: str | None) -> None:
     """List the lots that this machine holds: lot, kit, expiry, signer."""
     from ctdna.kit.lots import held_lots
 
-    for held in held_lots():
+    for held in held_lots(kit=kit):
         click.echo(_line(held))
 
 
-def _held(name: str) -> "HeldLot":
-    from ctdna.kit.lots import find_lot, held_lots
+def _not_held(name: str, kit: str | None) -> InputError:
+    from ctdna.kit.lots import held_lots
 
-    held = find_lot(name)
-    if held is None:
-        known = ", ".join(one.lot.lot for one in held_lots()) or "none"
-        raise InputError(None, "LOT", f"lot `{name}` is not held here", f"held: {known}; see ctdna lot add")
-    return held
+    known = ", ".join(f"{one.lot.lot} of {one.lot.kit}" for one in held_lots()) or "none"
+    what = f"lot `{name}` is not held here" + (f" for {kit}" if kit else "")
+    return InputError(None, "LOT", what, f"held: {known}; see ctdna lot add")
 
 
 @command.command("show")
 @click.argument("name", metavar="LOT")
-def show(name: str) -> None:
+@click.option(
+    "--kit", metavar="NAME@VERSION", default=None, help="The kit version, where the lot is held for more than one."
+)
+def show(name: str, kit: str | None) -> None:
     """Print a lot that this machine holds as JSON, with its digest and who signed it."""
     from ctdna.formats.documents import dump_json
+    from ctdna.kit.lots import held_lots
 
-    held = _held(name)
+    found = held_lots(name, kit)
+    if not found:
+        raise _not_held(name, kit)
+    if len(found) > 1:
+        of = ", ".join(one.lot.kit for one in found)
+        raise InputError(None, "LOT", f"lot `{name}` is held for {of}", "name one of them by --kit")
+    (held,) = found
     document: dict[str, object] = {
         "digest": held.digest,
         "file": str(held.path),
@@ -161,11 +171,14 @@ def check(name: str, kit_name: str, day: date | None) -> int:
     from datetime import datetime
 
     from ctdna.kit.load import load_kit
-    from ctdna.kit.lots import lot_faults
+    from ctdna.kit.lots import lot_faults, lots_for
 
     chosen = day if day is not None else datetime.now()
-    held = _held(name)
-    faults = lot_faults(held.lot, load_kit(kit_name), date(chosen.year, chosen.month, chosen.day))
+    kit = load_kit(kit_name)
+    found = lots_for(name, kit.address)
+    if not found:
+        raise _not_held(name, None)
+    faults = lot_faults(found, kit, date(chosen.year, chosen.month, chosen.day))
     for gate, what in faults:
         click.echo(f"{gate}: {what}")
     click.echo(f"{name}: {'not for this run' if faults else 'good'}")

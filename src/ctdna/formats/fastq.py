@@ -122,6 +122,16 @@ def iter_pairs(
         yield one, two
 
 
+def first_name(path: Path) -> str | None:
+    """Return the name of a file's first read, without `@`, up to the first white space; None where it has no read.
+
+    Raises:
+        InputError: as `iter_fastq`, of the file's beginning.
+    """
+    reads = next(iter_fastq(path, batch_reads=1), None)
+    return None if reads is None else _name(reads, 0)
+
+
 def _name(reads: FastqColumns, i: int) -> str:
     return reads.names[reads.name_offsets[i] : reads.name_offsets[i + 1]].tobytes().decode("ascii", "replace")
 

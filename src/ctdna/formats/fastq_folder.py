@@ -7,6 +7,8 @@ from typing import NamedTuple
 from ctdna.model.errors import InputError
 from ctdna.model.sample import SAMPLE_ID
 
+UNDETERMINED = "Undetermined"
+"""The name under which demultiplexers keep the reads of no sample."""
 _END = r"\.(?:fastq|fq)(?:\.gz)?\Z"
 _ILLUMINA = re.compile(r"(?P<sample>.+)_S\d+(?:_L(?P<lane>\d{3}))?_(?P<read>R[12]|I[12])_001" + _END)
 _MGI = re.compile(r"(?P<cell>[A-Z]+\d{6,})_L(?P<lane>\d{2})_(?P<sample>[A-Za-z0-9-]+)_(?P<read>[12])" + _END)

@@ -1,8 +1,8 @@
 """Lots of kits: signed files, those that this machine holds, and what a lot's controls must show."""
 
+import re
 from datetime import date
 from pathlib import Path
-from re import fullmatch
 from typing import NamedTuple
 
 from ctdna.formats.atomic import make_folder, write_text
@@ -14,17 +14,19 @@ from ctdna.formats.signed import read_signature, read_signed, signature_path, wr
 from ctdna.kit.authority import Authority
 from ctdna.kit.load import LoadedKit
 from ctdna.model.errors import DefinitionError, InputError
-from ctdna.model.kit import Controls
+from ctdna.model.kit import KIT_ADDRESS, Controls
 from ctdna.model.ledger import LotAdded
 from ctdna.model.lot import LOT_NAME, Lot
 from ctdna.model.trace import Gate
 
 LOT = "lot.json"
 """The lot's file in the output folder of a run, with its signature beside."""
+_FILE = re.compile(rf"(?P<lot>{LOT_NAME[1:-1]})\.(?P<kit>{KIT_ADDRESS[1:-1]})\.json")
+"""A kit's name has no dot, so the last one before `@` parts lot and kit."""
 
 
 class HeldLot(NamedTuple):
-    """A lot as its signed file says."""
+    """A lot of one kit version, as its signed file says."""
 
     lot: Lot
     digest: str
@@ -38,6 +40,11 @@ def lots_folder() -> Path:
     return home() / "lots"
 
 
+def lot_file(name: str, kit: str) -> str:
+    """Return how the file of a lot of a kit version is named: a lot may be signed for several."""
+    return f"{name}.{kit}.json"
+
+
 def read_lot(path: Path) -> HeldLot:
     """Return the lot in a signed file; the manufacturers' keys that this machine trusts count.
 
@@ -49,14 +56,15 @@ def read_lot(path: Path) -> HeldLot:
     return HeldLot(lot, sha256_of(path), signer, path)
 
 
-def find_lot(name: str) -> HeldLot | None:
-    """Return the lot of that name that this machine holds; None where it holds none.
+def find_lot(name: str, kit: str) -> HeldLot | None:
+    """Return the lot of a kit version `name@version` that this machine holds; None where it holds none.
 
     Raises:
-        DefinitionError: its file is not what the manufacturer signed, or is of another lot.
+        DefinitionError: its file is not what the manufacturer signed, or is of another lot or kit version.
     """
-    path = lots_folder() / f"{name}.json"
-    if not fullmatch(LOT_NAME, name) or not path.is_file():
+    file = lot_file(name, kit)
+    path, parts = lots_folder() / file, _FILE.fullmatch(file)
+    if parts is None or (parts["lot"], parts["kit"]) != (name, kit) or not path.is_file():
         return None
     try:
         held = read_lot(path)
@@ -64,16 +72,33 @@ def find_lot(name: str) -> HeldLot | None:
         raise DefinitionError(
             path, error.where, error.what, "add the lot again from the manufacturer's file"
         ) from error
-    if held.lot.lot != name:
-        what = f"is of lot {held.lot.lot}, not of {name}"
+    if (held.lot.lot, held.lot.kit) != (name, kit):
+        what = f"is of lot {held.lot.lot} of {held.lot.kit}, not of {name} of {kit}"
         raise DefinitionError(path, "lot", what, "add the lot again from the manufacturer's file")
     return held
 
 
-def held_lots() -> tuple[HeldLot, ...]:
-    """Return every lot that this machine holds, by name; raises as `find_lot`."""
-    names = sorted(path.stem for path in lots_folder().glob("*.json"))
-    return tuple(held for name in names if (held := find_lot(name)) is not None)
+def held_lots(name: str | None = None, kit: str | None = None) -> tuple[HeldLot, ...]:
+    """Return the lots that this machine holds, of one name or kit version if given, by name and kit.
+
+    Raises:
+        DefinitionError: as `find_lot`, of one of these.
+    """
+    files = [parts for path in lots_folder().glob("*.json") if (parts := _FILE.fullmatch(path.name))]
+    wanted = {(one["lot"], one["kit"]) for one in files if name in (None, one["lot"]) and kit in (None, one["kit"])}
+    return tuple(held for key in sorted(wanted) if (held := find_lot(*key)) is not None)
+
+
+def lots_for(name: str, kit: str) -> tuple[HeldLot, ...]:
+    """Return the lot that a run of a kit version has: that version's own alone, where this machine holds it.
+
+    Else those of other kit versions, the first to expire first; none where no lot of that name is held. Raises as
+    `find_lot`.
+    """
+    own = find_lot(name, kit)
+    if own is not None:
+        return (own,)
+    return tuple(sorted(held_lots(name), key=lambda held: held.lot.last_day))
 
 
 def write_lot(lot: Lot, kit: LoadedKit, path: Path, key: PrivateKey) -> None:
@@ -95,15 +120,21 @@ def write_lot(lot: Lot, kit: LoadedKit, path: Path, key: PrivateKey) -> None:
     write_signed(path, lot, "lot", key)
 
 
-def lot_faults(lot: Lot, kit: LoadedKit, day: date) -> tuple[tuple[Gate, str], ...]:
-    """Return the gates that a run of that day, with this lot and kit, would not pass, each with what is wrong."""
+def lot_faults(found: tuple[HeldLot, ...], kit: LoadedKit, day: date) -> tuple[tuple[Gate, str], ...]:
+    """Return the gates that a run of that day would not pass, each with what is wrong; `found` is of `lots_for`."""
     faults: list[tuple[Gate, str]] = []
-    if (lot.kit, lot.kit_digest) != (kit.address, kit.digest):
-        what = f"lot {lot.lot} is of {lot.kit} with content {lot.kit_digest[:16]}..., not of {kit.address}"
-        faults.append(("lot_of_other_kit", f"{what} with content {kit.digest[:16]}..."))
+    lot, own = found[0].lot, (kit.address, kit.digest)
+    others = [_content(one.lot.kit, one.lot.kit_digest) for one in found if (one.lot.kit, one.lot.kit_digest) != own]
+    if others:
+        what = f"lot {lot.lot} is of {' and of '.join(others)}, not of {_content(*own)}"
+        faults.append(("lot_of_other_kit", what))
     if day > lot.last_day:
         faults.append(("lot_expired", f"lot {lot.lot} expired on {lot.expires}, the run is of {day.isoformat()}"))
     return tuple(faults)
+
+
+def _content(kit: str, digest: str) -> str:
+    return f"{kit} with content {digest[:16]}..."
 
 
 def add_lot(held: HeldLot, authority: Authority) -> Path:
@@ -112,20 +143,21 @@ def add_lot(held: HeldLot, authority: Authority) -> Path:
     Raises:
         AuthorityError: the person may not.
         InputError: it is held and noted already, or cannot be written.
-        DefinitionError: another file of this lot is held, or the ledger has another.
+        DefinitionError: another file of this lot and kit version is held, or the ledger has another.
     """
     authority.require("lot.added")
-    known, before = authority.ledger.lot(held.lot.lot), find_lot(held.lot.lot)
+    name, kit = held.lot.lot, held.lot.kit
+    known, before = authority.ledger.lot(name, kit), find_lot(name, kit)
     if known is not None and known.digest != held.digest:
-        what = f"the ledger has another file of lot {held.lot.lot} ({known.digest[:16]}...)"
+        what = f"the ledger has another file of lot {name} of {kit} ({known.digest[:16]}...)"
         raise DefinitionError(held.path, "", what, "a lot is never changed: ask the manufacturer")
     if known is not None and before is not None and before.digest == held.digest:
-        raise InputError(held.path, "", f"lot {held.lot.lot} is held and in the ledger already", "nothing was changed")
+        what = f"lot {name} of {kit} is held and in the ledger already"
+        raise InputError(held.path, "", what, "nothing was changed")
     target = place_lot(held)
     if known is None:
-        lot = held.lot
         added = LotAdded(
-            lot=lot.lot, kit=lot.kit, kit_digest=lot.kit_digest, expires=lot.expires, digest=held.digest
+            lot=name, kit=kit, kit_digest=held.lot.kit_digest, expires=held.lot.expires, digest=held.digest
         )  # fmt: skip
         authority.record(added)
     return target
@@ -136,12 +168,12 @@ def place_lot(held: HeldLot) -> Path:
 
     Raises:
         InputError: it cannot be read or written.
-        DefinitionError: another file of this lot is held already.
+        DefinitionError: another file of this lot and kit version is held already.
     """
-    target = lots_folder() / f"{held.lot.lot}.json"
-    before = find_lot(held.lot.lot)
+    name, kit = held.lot.lot, held.lot.kit
+    target, before = lots_folder() / lot_file(name, kit), find_lot(name, kit)
     if before is not None and before.digest != held.digest:
-        what = f"lot {held.lot.lot} is held already, with another content ({before.digest[:16]}...)"
+        what = f"lot {name} of {kit} is held already, with another content ({before.digest[:16]}...)"
         raise DefinitionError(held.path, "", what, "a lot is never changed: ask the manufacturer")
     make_folder(lots_folder())
     copy_signed(held.path, target)

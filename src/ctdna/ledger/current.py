@@ -29,7 +29,7 @@ def _settings(new: model.LedgerSettings, state: State) -> model.LedgerSettings |
 
 
 def _lot(new: model.LotAdded, state: State) -> model.LotAdded | None:
-    row = state.get("lots", new.lot)
+    row = state.get("lots", new.lot, new.kit)
     return model.LotAdded(**_plain(row)) if row else None
 
 

@@ -119,13 +119,13 @@ class Queries:
         row = self._one("instruments", serial)
         return None if row is None else of_row(Instrument, row)
 
-    def lot(self, name: str) -> Lot | None:
-        """Return a lot."""
-        row = self._one("lots", name)
+    def lot(self, name: str, kit: str) -> Lot | None:
+        """Return a lot of a kit version `name@version`."""
+        row = self._one("lots", name, kit)
         return None if row is None else of_row(Lot, row)
 
     def lots(self) -> tuple[Lot, ...]:
-        """Return every lot, by name."""
+        """Return every lot of every kit version, by name and kit."""
         return tuple(of_row(Lot, row) for row in self._rows(tables.lots))
 
     def kit(self, name: str) -> KitRecord | None:

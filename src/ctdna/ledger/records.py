@@ -47,7 +47,7 @@ class Instrument(NamedTuple):
 
 
 class Lot(NamedTuple):
-    """A lot of a kit."""
+    """A lot's file for one kit version."""
 
     lot: str
     kit: str

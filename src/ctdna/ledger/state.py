@@ -12,7 +12,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "instruments": ("serial",),
     "users": ("user",),
     "user_roles": ("user", "role"),
-    "lots": ("lot",),
+    "lots": ("lot", "kit"),
     "kits": ("kit",),
     "runs": ("run",),
     "samples": ("run", "sample"),

@@ -56,7 +56,9 @@ users = _table(
 )
 user_roles = _table("user_roles", _key("user", ForeignKey("users.user")), _key("role"), _sequence())
 credentials = _table("credentials", _key("user"), _text("password_hash"))
-lots = _table("lots", _key("lot"), *(_text(name) for name in ("kit", "kit_digest", "expires", "digest")), _sequence())
+lots = _table(
+    "lots", _key("lot"), _key("kit"), *(_text(name) for name in ("kit_digest", "expires", "digest")), _sequence()
+)
 kits = _table("kits", _key("kit"), _text("kit_digest"), _text("state"), _sequence())
 runs = _table(
     "runs",

@@ -17,6 +17,7 @@ from ctdna.model.params.report import ReportParams
 
 KIT_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 KIT_VERSION = r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$"
+KIT_ADDRESS = f"{KIT_NAME[:-1]}@{KIT_VERSION[1:]}"
 
 
 class ReferenceDefinition(Frozen):

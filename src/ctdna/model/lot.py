@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from ctdna.model.base import Frozen
+from ctdna.model.kit import KIT_ADDRESS
 from ctdna.model.kit_state import Digest
 
 LOT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -27,11 +28,11 @@ class LotExpectation(Frozen):
 
 
 class Lot(Frozen):
-    """`LOT.json`, signed by a manufacturer's key for purpose `lot`."""
+    """`LOT.NAME@VERSION.json`, signed by a manufacturer's key for purpose `lot`; a lot has one for each kit version."""
 
     schema_version: Literal[1] = 1
     lot: str = Field(pattern=LOT_NAME)
-    kit: str
+    kit: str = Field(pattern=KIT_ADDRESS)
     """`name@version`."""
     kit_digest: Digest
     expires: str

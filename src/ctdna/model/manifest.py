@@ -33,7 +33,7 @@ class RunManifest(Frozen):
     samples: tuple[Sample, ...]
     """In the sample sheet's order."""
     warnings: tuple[str, ...]
-    """What the sample sheet's check found and let pass."""
+    """What the checks of sample sheet and read names found and let pass."""
     trace: TraceFacts | None = None
     """Where, by whom, with what lot and build; None: not known, so of research use only."""
 

@@ -5,10 +5,11 @@ from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from ctdna.build.verify import build_facts
+from ctdna.formats.fastq_origin import TELL
 from ctdna.kit.authority import Authority
 from ctdna.kit.load import LoadedKit
 from ctdna.kit.lock import STATES
-from ctdna.kit.lots import HeldLot, find_lot, lot_faults
+from ctdna.kit.lots import HeldLot, lot_faults, lots_for
 from ctdna.kit.states import statement_digest
 from ctdna.model.errors import AuthorityError, DefinitionError, InputError
 from ctdna.model.ledger import KitMoved, RunStarted
@@ -24,7 +25,7 @@ class Gated(NamedTuple):
 
     trace: TraceFacts
     lot: HeldLot | None
-    """The lot as it is held here; None: it is not, or the sheet names none."""
+    """The lot as it is held here; None: it is not, or the sheet names none. One of another kit passes by override."""
 
 
 class Failing(NamedTuple):
@@ -52,10 +53,11 @@ def pass_gates(
     if authority is not None:
         check_states(kit, authority.ledger)
     name = lot_of(manifest)
-    held = find_lot(name) if name else None
+    found = lots_for(name, kit.address) if name else ()
+    held = found[0] if found else None
     overrides: tuple[OverrideFacts, ...] = ()
     if authority is not None and kit.state != "development":
-        failing = tuple(_failing(kit, manifest, day, held, authority.ledger))
+        failing = tuple(_failing(kit, manifest, day, found, authority.ledger))
         overrides = _let_pass(failing, manifest.run_id, authority.ledger, resumed)
     build = build_facts()
     use, reasons = use_of(kit, build, authority is not None)
@@ -132,34 +134,36 @@ def _seen(kit: LoadedKit, ledger: "Ledger") -> Iterator[tuple[int, str, str | No
 
 
 def _failing(
-    kit: LoadedKit, manifest: RunManifest, day: date, held: HeldLot | None, ledger: "Ledger"
+    kit: LoadedKit, manifest: RunManifest, day: date, found: tuple[HeldLot, ...], ledger: "Ledger"
 ) -> Iterator[Failing]:
     if kit.state == "retired":
         yield Failing("kit_retired", f"kit {kit.address} is retired ({kit.statements[-1].statement.why})")
-    yield from _lot_failing(kit, manifest, day, held, ledger)
+    yield from _lot_failing(kit, manifest, day, found, ledger)
     serial = manifest.instrument
     if serial is None:
-        yield Failing("instrument_unknown", "the input names no instrument")
+        why = [warning for warning in manifest.warnings if warning.startswith(TELL)]
+        yield Failing("instrument_unknown", "; ".join(("the input names no instrument", *why)))
     elif ledger.instrument(serial) is None:
         yield Failing("instrument_unknown", f"instrument {serial} is not registered; see ctdna site add-instrument")
 
 
 def _lot_failing(
-    kit: LoadedKit, manifest: RunManifest, day: date, held: HeldLot | None, ledger: "Ledger"
+    kit: LoadedKit, manifest: RunManifest, day: date, found: tuple[HeldLot, ...], ledger: "Ledger"
 ) -> Iterator[Failing]:
-    if held is None:
+    if not found:
         name = lot_of(manifest)
         without = next((one.sample_id for one in manifest.samples if not one.specimen.kit_lot), None)
         what = f"lot {name} is not held here; see ctdna lot add" if name else f"sample {without} names no Kit_Lot"
         yield Failing("lot_unknown", what)
         return
-    lot, known = held.lot, ledger.lot(held.lot.lot)
+    held, lot = found[0], found[0].lot
+    known = ledger.lot(lot.lot, lot.kit)
     if known is None:
-        yield Failing("lot_unknown", f"lot {lot.lot} is not in the ledger; see ctdna lot add")
+        yield Failing("lot_unknown", f"lot {lot.lot} of {lot.kit} is not in the ledger; see ctdna lot add")
     elif known.digest != held.digest:
-        what = f"is not the file that the ledger has of lot {lot.lot} ({known.digest[:16]}...)"
+        what = f"is not the file that the ledger has of lot {lot.lot} of {lot.kit} ({known.digest[:16]}...)"
         raise DefinitionError(held.path, "", what, "add the lot again from the manufacturer's file")
-    yield from (Failing(gate, what) for gate, what in lot_faults(lot, kit, day))
+    yield from (Failing(gate, what) for gate, what in lot_faults(found, kit, day))
 
 
 def _let_pass(

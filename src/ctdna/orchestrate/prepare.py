@@ -10,7 +10,8 @@ from ctdna.bundle.make import run_key
 from ctdna.formats.atomic import writable_error, write_text
 from ctdna.formats.bwa import open_bwa, pinned_version
 from ctdna.formats.documents import dump_json, read_json
-from ctdna.formats.fastq_folder import is_fastq_folder, read_fastq_folder
+from ctdna.formats.fastq_folder import UNDETERMINED, FastqSample, is_fastq_folder, read_fastq_folder
+from ctdna.formats.fastq_origin import FastqOrigin, read_origin
 from ctdna.formats.run_folder import read_layout, require_complete
 from ctdna.formats.sample_sheet import check_collisions, read_sample_sheet
 from ctdna.kit.authority import Authority
@@ -67,11 +68,22 @@ def _check_barcodes(path: Path, sheet: SampleSheet, layout: RunLayout, kit: Load
         raise InputError(path, error.where, error.what, error.hint) from error
 
 
-def _samples_of_files(folder: Path) -> tuple[Sample, ...]:
-    names = (found.sample_id for found in read_fastq_folder(folder))
+def _samples_of_files(found: tuple[FastqSample, ...]) -> tuple[Sample, ...]:
+    names = (one.sample_id for one in found)
     return tuple(
         Sample(sample_id=name, role="patient", index="", index2="", lanes=(), specimen=Specimen()) for name in names
     )
+
+
+def _fastq_samples(folder: Path, sheet: SampleSheet | None) -> tuple[FastqSample, ...]:
+    """Return the samples of a folder of FASTQ files: those of the sheet, where there is one."""
+    found = tuple(one for one in read_fastq_folder(folder) if one.sample_id != UNDETERMINED)
+    if not found:
+        raise InputError(folder, "", f"found no sample but {UNDETERMINED}", "give a folder with samples")
+    if sheet is None:
+        return found
+    listed = {sample.sample_id for sample in sheet.samples}
+    return tuple(one for one in found if listed & {one.sample_id, *one.aliases})
 
 
 def check_white_cells(path: Path | None, samples: tuple[Sample, ...]) -> None:
@@ -107,19 +119,21 @@ def _manifest(
     if path is not None and sheet is not None and layout is not None:
         _check_barcodes(path, sheet, layout, kit)
     check_white_cells(path, sheet.samples if sheet else ())
+    files = _fastq_samples(run_folder, sheet) if layout is None else ()
+    origin = FastqOrigin(layout.instrument, layout.flow_cell, ()) if layout else read_origin(files)
     warnings: tuple[str, ...] = sheet.warnings if sheet else ("no sample sheet: every sample counts as a patient",)
     manifest = RunManifest(
         run_id=layout.run_id if layout else run_folder.resolve().name,
-        instrument=layout.instrument if layout else None,
-        flow_cell=layout.flow_cell if layout else None,
+        instrument=origin.instrument,
+        flow_cell=origin.flow_cell,
         kit=kit.address,
         kit_digest=kit.digest,
         kit_state=kit.state,
         reference=kit.definition.reference.name,
         align=align,
         software=__version__,
-        samples=sheet.samples if sheet else _samples_of_files(run_folder),
-        warnings=warnings,
+        samples=sheet.samples if sheet else _samples_of_files(files),
+        warnings=warnings + origin.warnings,
     )
     return manifest, path, layout.date if layout else None
 

@@ -42,7 +42,7 @@ def _people() -> None:
 
 
 def _work() -> None:
-    _make("lots", ("lot",), *_texts("lot", "kit", "kit_digest", "expires", "digest"))
+    _make("lots", ("lot", "kit"), *_texts("lot", "kit", "kit_digest", "expires", "digest"))
     _make("kits", ("kit",), *_texts("kit", "kit_digest", "state"))
     _make(
         "runs",
