@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -101,3 +102,19 @@ def test_no_private_key_is_in_the_repository(tmp_path: Path) -> None:
     for passphrase in (None, b"secret"):
         new_key("found", passphrase, tmp_path / str(passphrase))
         assert PRIVATE_KEY.search((tmp_path / str(passphrase) / "found.key").read_bytes())
+
+
+def _clocked(source: str) -> Iterator[int]:
+    """Yield the line of each `gzip.compress` in a decorator that takes the clock: it would be in the test's name."""
+    for node in ast.walk(ast.parse(source)):
+        for decorator in getattr(node, "decorator_list", []):
+            for call in ast.walk(decorator):
+                is_gzip = isinstance(call, ast.Call) and ast.unparse(call.func) == "gzip.compress"
+                if is_gzip and "mtime" not in {word.arg for word in call.keywords}:
+                    yield call.lineno
+
+
+def test_no_name_of_a_test_holds_the_clock() -> None:
+    found = {path.name: list(_clocked(path.read_text())) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert list(_clocked("@pytest.mark.parametrize('x', [gzip.compress(b'')])\ndef test(x): ...")) == [1]

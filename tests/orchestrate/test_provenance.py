@@ -29,13 +29,14 @@ def _manifest(digest: str | None) -> RunManifest:
     )
 
 
+@pytest.mark.timeout(60)
 def test_the_build_at_the_end_is_that_of_the_start(tmp_path: Path) -> None:
     digest = lock_of().digest
     assert build_digest(tmp_path, _manifest(digest)) == digest
-    assert build_digest(tmp_path, _manifest(None)) == digest
 
 
 @pytest.mark.req("REQ-BLD-004")
+@pytest.mark.timeout(60)
 def test_a_build_that_changed_meanwhile_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match=r"the build was abababababab\.\.\. at the start of the run and is"):
         build_digest(tmp_path, _manifest("ab" * 32))
