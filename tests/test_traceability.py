@@ -52,8 +52,8 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
 
 
 @pytest.mark.req("REQ-TRC-001")
+@pytest.mark.slow
 @pytest.mark.timeout(60)
-@pytest.mark.req("REQ-TRC-001")
 @pytest.mark.parametrize("more", [(), ("-n", "1")], ids=["one process", "a worker"])
 def test_a_fault_of_the_marks_fails_the_run(suite: pytest.Pytester, more: tuple[str, ...]) -> None:
     names = ("REQ-ABC-009", "req-abc-001", "REQ-ABC-001 ", "")
@@ -68,8 +68,8 @@ def test_a_fault_of_the_marks_fails_the_run(suite: pytest.Pytester, more: tuple[
 
 
 @pytest.mark.req("REQ-TRC-002")
+@pytest.mark.slow
 @pytest.mark.timeout(60)
-@pytest.mark.req("REQ-TRC-002")
 def test_a_requirement_without_a_test_fails_a_run_of_the_whole_suite(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_x='import pytest\n@pytest.mark.req("REQ-ABC-001")\ndef test_x():\n    pass\n')
     part = suite.runpytest_subprocess("test_x.py")
@@ -81,8 +81,9 @@ def test_a_requirement_without_a_test_fails_a_run_of_the_whole_suite(suite: pyte
     assert "has no test" not in again.stdout.str()
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.req("REQ-TRC-003")
+@pytest.mark.slow
+@pytest.mark.timeout(60)
 def test_the_file_of_results_carries_the_ids(suite: pytest.Pytester) -> None:
     suite.makepyfile(test_x=TESTS)
     suite.runpytest_subprocess("--junitxml=r.xml", "-n", "1").assert_outcomes(passed=1, failed=1, skipped=1)
@@ -96,6 +97,7 @@ def test_the_file_of_results_carries_the_ids(suite: pytest.Pytester) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_list_that_cannot_be_read_fails_the_run(suite: pytest.Pytester) -> None:
     suite.makefile(".yaml", requirements=YAML.replace("HAZ-001, text", "HAZ-002, text"))

@@ -24,7 +24,7 @@ from tests.bundle.test_export import export
 from tests.bundle.test_flips import failure
 from tests.bundle.world import SAMPLE, Site, canonical
 
-pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]  # reports are rendered and signed
 
 
 def packed(path: Path, files: dict[str, bytes]) -> Path:

@@ -8,7 +8,7 @@ from tests.bundle.test_flips import failure
 from tests.bundle.world import SAMPLE, Site, password
 from tests.end_to_end.world import ctdna, done
 
-pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]  # reports are rendered and signed
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from ctdna.model.ledger import BundleExported
 from ctdna.model.manifest import RunManifest
 from tests.bundle.world import QUICK, SAMPLE, Site, password
 
-pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]  # reports are rendered and signed
 
 PURPOSE = Purpose("Southern Laboratory", "comparison of two sites", "EC 12/2026")
 IDENTIFYING = (SAMPLE, "P04", "SUBJ-0041", "260302_DEMO_0001_AHDEMO", "HDEMO", "Jane Roe", "2026-03-02", "2025-11-03")

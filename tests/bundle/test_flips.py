@@ -11,7 +11,7 @@ from ctdna.bundle.walk import verify
 from ctdna.model.errors import DefinitionError
 from tests.bundle.world import QUICK, SAMPLE, Site, at_home
 
-pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]  # reports are rendered and signed
 
 REPORTS = [f"report.{language}.{kind}" for language in ("en", "zh") for kind in ("html", "pdf")]
 DOCUMENTS = ["bundle.json", "bundle.json.sig", "bundle.seal.json", "bundle.seal.json.sig"]

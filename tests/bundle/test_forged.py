@@ -22,7 +22,7 @@ from tests.bundle.test_attacks import approval_of, forge
 from tests.bundle.test_flips import failure
 from tests.bundle.world import SAMPLE, Site, canonical
 
-pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]  # reports are rendered and signed
 
 
 def sealed_again(entry: Entry, key: PrivateKey, **changes: object) -> Entry:

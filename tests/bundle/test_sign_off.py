@@ -16,7 +16,7 @@ from ctdna.model.errors import AuthorityError, DefinitionError, InputError
 from ctdna.report.pdf_signature import check_pdf, key_files
 from tests.bundle.world import QUICK, SAMPLE, SITE, Site, password
 
-pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]  # reports are rendered and signed
 
 NAMES = [
     "approval.json",

@@ -8,7 +8,7 @@ from ctdna.bundle.states import sign_off_states
 from ctdna.cli.summary import command as summary
 from tests.bundle.world import SAMPLE, Site
 
-pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]  # reports are rendered and signed
 
 
 def test_a_report_is_a_draft_then_reviewed_then_approved_then_amended(site: Site) -> None:

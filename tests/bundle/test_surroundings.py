@@ -19,7 +19,7 @@ from ctdna.model.bundle import Bundle
 from ctdna.model.errors import DefinitionError
 from tests.bundle.world import SAMPLE, Site
 
-pytestmark = pytest.mark.timeout(60)  # reports are rendered and signed
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]  # reports are rendered and signed
 KIT = "ctdna-demo@1.0.0"
 
 
