@@ -102,6 +102,7 @@ def test_parts_of_an_mnv_are_shown_and_marked() -> None:
 
 
 @pytest.mark.parametrize("is_left", [False, True])
+@pytest.mark.compiled
 def test_reads_that_end_near_an_mnv_and_are_clipped_there_count(is_left: bool) -> None:
     """An aligner clips two mismatches near an end; of the reference's molecules that end there, each counts."""
     mnv = [SNV, Edit(521, REFERENCE[521], flip(REFERENCE[521]))]
@@ -132,6 +133,7 @@ def _clipped(read: Read, n: int, is_left: bool) -> Read:
 
 
 @pytest.mark.req("REQ-CAL-012")
+@pytest.mark.compiled
 def test_neighbours_in_different_molecules_stay_apart() -> None:
     result = called(crowd(1500, 1, [(15, [SNV]), (15, [OTHER_SNV])]))
     assert [variant.variant_class for variant in passed(result)] == ["snv", "snv"]
@@ -235,6 +237,7 @@ def test_order_of_input_and_threads_change_nothing() -> None:
 
 
 @pytest.mark.req("REQ-CAL-015")
+@pytest.mark.compiled
 def test_germline_is_detected_with_its_reason() -> None:
     result = called(crowd(600, 5, [(300, [SNV])]))
     (variant,) = result.variants
@@ -243,6 +246,7 @@ def test_germline_is_detected_with_its_reason() -> None:
     assert (result.loci.state[i], result.loci.reason[i]) == ("DETECTED", "germline")
 
 
+@pytest.mark.compiled
 def test_common_snp_is_germline_from_a_lower_vaf_on() -> None:
     reads = crowd(600, 5, [(120, [SNV])])
     assert called(reads).variants[0].filters == ()
@@ -251,6 +255,7 @@ def test_common_snp_is_germline_from_a_lower_vaf_on() -> None:
 
 
 @pytest.mark.req("REQ-CAL-013")
+@pytest.mark.compiled
 def test_change_that_duplex_does_not_bear_out_is_filtered_not_denied() -> None:
     at = next(i for i in range(500, 560) if REFERENCE[i] == "G")
     reads = crowd(1500, 6)
@@ -264,6 +269,7 @@ def test_change_that_duplex_does_not_bear_out_is_filtered_not_denied() -> None:
     assert "oxidation" in result.loci.reason[i]
 
 
+@pytest.mark.compiled
 def test_fragment_end_change_is_filtered() -> None:
     reads = crowd(800, 6)
     for k in range(12):
@@ -283,6 +289,7 @@ def test_low_quality_and_mapping_are_shown() -> None:
 
 
 @pytest.mark.req("REQ-CAL-022")
+@pytest.mark.compiled
 def test_hotspots_have_rows_of_every_class_and_wrong_reference_is_refused() -> None:
     spots = [
         Hotspot(CONTIG, 521, SNV.ref, SNV.alt, "G", "snv spot"),
@@ -310,6 +317,7 @@ def test_hotspots_have_rows_of_every_class_and_wrong_reference_is_refused() -> N
         called(crowd(10, 1), [wrong])
 
 
+@pytest.mark.compiled
 def test_molecules_of_a_deletion_are_none_of_its_neighbour_s() -> None:
     shifted = Edit(DELETION.pos0 + 1, REFERENCE[502:518], REFERENCE[502])
     inner = Edit(DELETION.pos0 + 3, REFERENCE[504:517], REFERENCE[504])
@@ -326,6 +334,7 @@ def test_molecules_of_a_deletion_are_none_of_its_neighbour_s() -> None:
     assert [applied(variant) for variant in passed(result)] == [planted([DELETION])]
 
 
+@pytest.mark.compiled
 def test_another_insertion_at_the_same_place_does_not_count() -> None:
     other = Edit(INSERTION.pos0, INSERTION.ref, INSERTION.alt[:-1] + flip(INSERTION.alt[-1]))
     spot = Hotspot(CONTIG, other.pos0 + 1, other.ref, other.alt, "G", "other")
@@ -334,6 +343,7 @@ def test_another_insertion_at_the_same_place_does_not_count() -> None:
     assert (result.loci.state[i], int(result.loci.alt_molecules[i])) == ("NOT_DETECTED", 0)
 
 
+@pytest.mark.compiled
 def test_clipped_reads_count_for_the_allele_that_they_fit() -> None:
     shifted = Edit(DELETION.pos0 + 1, REFERENCE[502:518], REFERENCE[502])
     spots = [Hotspot(CONTIG, e.pos0 + 1, e.ref, e.alt, "G", f"spot {e.pos0}") for e in (DELETION, shifted)]
@@ -370,6 +380,7 @@ def test_empty_input_is_no_coverage_everywhere() -> None:
 
 
 @pytest.mark.req("REQ-CAL-004")
+@pytest.mark.compiled
 def test_never_not_detected_above_its_own_limit() -> None:
     reads = crowd(1200, 9)
     rng = random.Random(3)
@@ -405,6 +416,7 @@ def test_depth_tag_of_the_wrong_length_is_refused() -> None:
 
 
 @pytest.mark.req("REQ-CAL-005")
+@pytest.mark.compiled
 def test_clean_normals_give_no_calls() -> None:
     rng = random.Random(12)
     rates = {0: 1e-6, 1: 1.5e-5, 2: 4e-5, 3: 1.5e-4}
@@ -421,6 +433,7 @@ def test_clean_normals_give_no_calls() -> None:
     assert n_called <= 1
 
 
+@pytest.mark.compiled
 def test_a_long_indel_is_looked_at_for_one_molecule_and_counted_once_all_are_laid() -> None:
     """Of another molecule it is clipped away; a short indel of one molecule is no candidate."""
     clipped = [_clipped_behind(read, 511) for read in molecule(1001, 440, 160, DUPLEX, [INSERTION])]

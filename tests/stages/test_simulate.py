@@ -220,6 +220,7 @@ def test_a_base_without_signal_is_read_as_g() -> None:
     assert _after(found, "A", "G") == pytest.approx(0.01, abs=0.002)
 
 
+@pytest.mark.compiled
 def test_misstated_qualities_stand_after_gg_and_runs_and_late() -> None:
     plain = QUIET.model_copy(update={"misreport": 1.0})
     rates = {}
