@@ -293,7 +293,8 @@ def test_two_runs_in_one_folder(tmp_path: Path) -> None:
     other = sequencer_run(tmp_path / "other")
     (other / "SampleSheet.csv").write_text((other / "SampleSheet.csv").read_text().replace("S2", "S3"))
     ended = ctdna("run", other, "--kit", KIT, "--output", tmp_path / "results", "--prepare")
-    check_refusal(ended, 2, "run.json: holds a run of ", "prepared differently; choose another output folder")
+    told = ("run.json: holds a run of ", "prepared differently (differs in samples", "choose another output folder")
+    check_refusal(ended, 2, *told)
 
 
 def test_a_whole_run_that_is_told_to_end(run_folder: Path, tmp_path: Path) -> None:
